@@ -54,3 +54,10 @@ impl FromStr for Hash {
         Ok(Self(bytes.try_into().map_err(|_| HashError)?))
     }
 }
+
+impl Hash {
+    /// Lower-case hex, as `sha256sum` prints it; for documents outside the record.
+    pub fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
