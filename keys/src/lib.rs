@@ -2,3 +2,4 @@
 //! sign what at every entry.
 
 pub mod merkle;
+pub mod tile;
