@@ -1,5 +1,8 @@
 //! Trust in blotter: signing keys, the Merkle tree, signed checkpoints and proofs, and the keyring that says who could
 //! sign what at every entry.
 
+mod base64std;
+pub mod ed25519;
 pub mod merkle;
+pub mod note;
 pub mod tile;
