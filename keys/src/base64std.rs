@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use blotter_record::Hash;
 
 /// Not the standard Base64 that `encode` would have written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 /// The bytes behind `text`.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     STANDARD.decode(text).map_err(|_| Base64Error)
+}
+
+/// The 32 bytes behind `text`.
+pub(crate) fn decode_hash(text: &str) -> Result<Hash, Base64Error> {
+    Ok(Hash(decode(text)?.try_into().map_err(|_| Base64Error)?))
 }
 
 #[cfg(test)]

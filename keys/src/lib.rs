@@ -2,6 +2,7 @@
 //! sign what at every entry.
 
 mod base64std;
+pub mod checkpoint;
 pub mod ed25519;
 pub mod merkle;
 pub mod note;
