@@ -7,3 +7,4 @@ pub mod ed25519;
 pub mod merkle;
 pub mod note;
 pub mod tile;
+pub mod tlog_proof;
