@@ -1,5 +1,11 @@
 //! Trust in blotter: signing keys, the Merkle tree, signed checkpoints and proofs, and the keyring that says who could
 //! sign what at every entry.
 
+mod base64std;
+pub mod checkpoint;
 pub mod ed25519;
 pub mod jwk;
+pub mod merkle;
+pub mod note;
+pub mod tile;
+pub mod tlog_proof;
