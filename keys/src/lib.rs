@@ -4,8 +4,11 @@
 mod base64std;
 pub mod checkpoint;
 pub mod ed25519;
+pub mod judge;
 pub mod jwk;
+pub mod keyring;
 pub mod merkle;
 pub mod note;
+pub mod possession;
 pub mod tile;
 pub mod tlog_proof;
