@@ -274,9 +274,38 @@ impl Keyring {
         self.imports.get(import) == Some(&true)
     }
 
+    /// Whether entries of this event change the keyring: the closed list that trust rests on. [`Keyring::apply`] skips
+    /// every other, so an event that is missing here has no effect at all.
+    pub fn folds(event: Event) -> bool {
+        matches!(
+            event,
+            Event::BootstrapClosed
+                | Event::RulesAdopted
+                | Event::LedgerKeyRotated
+                | Event::ActorEnrolled
+                | Event::KeyAdded
+                | Event::KeyRecovered
+                | Event::KeyRevoked
+                | Event::RoleGranted
+                | Event::RoleRevoked
+                | Event::TokenIssued
+                | Event::TokenRevoked
+                | Event::ImportStarted
+                | Event::ImportCompleted
+                | Event::RotationApproved
+                | Event::RecoveryApproved
+                | Event::ErasureRequested
+                | Event::ErasureApproved
+                | Event::ErasureExecuted
+                | Event::EntryExpunged
+                | Event::LegalHoldPlaced
+                | Event::LegalHoldReleased
+        )
+    }
+
     /// Takes note of an entry that entered the log. Entries of other events change nothing.
     pub fn apply(&mut self, entry: &Entry, statement: &Statement) {
-        let Some(event) = statement.event.known() else { return };
+        let Some(event) = statement.event.known().filter(|event| Self::folds(*event)) else { return };
         let facts = &statement.facts;
         match event {
             Event::BootstrapClosed => self.bootstrap_open = false,

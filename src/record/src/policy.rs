@@ -14,6 +14,9 @@ pub trait Policy: Send {
 
     /// Takes note of an entry that entered the log.
     fn apply(&mut self, entry: &Entry, statement: &Statement);
+
+    /// The same policy in the same state; for a list of statements that enters as a whole or not at all.
+    fn fork(&self) -> Box<dyn Policy>;
 }
 
 /// The gates that stand in the way of a statement, by their codes.
@@ -34,4 +37,8 @@ impl Policy for Permissive {
     }
 
     fn apply(&mut self, _: &Entry, _: &Statement) {}
+
+    fn fork(&self) -> Box<dyn Policy> {
+        Box::new(*self)
+    }
 }

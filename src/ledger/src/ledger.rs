@@ -1,0 +1,497 @@
+//! A ledger open for writing: found it, open it, append to it. One process at a time; any number of threads.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use blotter_keys::ed25519::SecretKey;
+use blotter_keys::keyring::Keyring;
+use blotter_keys::merkle::Frontier;
+use blotter_record::{Event, Hash, Instant, Json, Policy, Presentation};
+use rayon::prelude::*;
+
+use crate::head_file::{Head, HeadFile, path_of};
+use crate::plan::{BATCH_ENTRIES_MAX, Plan, State};
+use crate::prepare::{Prepared, prepare};
+use crate::read::{self, Receipt};
+use crate::sqlite::Sqlite;
+use crate::store::{Read, Readers, Store};
+use crate::writer::{
+    Appended, Job, LedgerKeys, Published, Shared, Writer, own_statement, publish_keys, sign_checkpoint,
+};
+use crate::{Clock, Error, Random};
+
+/// Jobs that may wait in the queue.
+pub const QUEUE_JOBS_MAX: usize = 1_024;
+/// Statements that may wait, in all jobs.
+pub const QUEUE_STATEMENTS_MAX: usize = 16_384;
+/// What a caller is told to wait when the queue is full, in milliseconds.
+const RETRY_AFTER_MS: u64 = 50;
+
+/// The database's file in a ledger's directory.
+pub const DATABASE: &str = "ledger.db";
+const LOCK: &str = "writer.lock";
+
+/// How to open a ledger.
+pub struct Opening {
+    /// The ledger's own keys.
+    pub keys: LedgerKeys,
+    /// Where head files are.
+    pub state_dir: PathBuf,
+    /// The process's rules.
+    pub policy: Box<dyn Policy>,
+    /// Microseconds since 1970.
+    pub clock: Clock,
+    /// Fills a buffer with random bytes.
+    pub random: Random,
+    /// What `ledger.opened` says of the program, if the ledger has to say that it was opened after a crash or a restore.
+    pub software: Software,
+}
+
+/// The program, as `ledger.opened` names it.
+#[derive(Debug, Clone)]
+pub struct Software {
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its binary, in hex.
+    pub binary_sha256: String,
+}
+
+/// A ledger open for writing. Dropping it finishes what is in the queue and closes it.
+pub struct Ledger {
+    dir: PathBuf,
+    genesis: Hash,
+    queue: Option<SyncSender<Job>>,
+    shared: Arc<Shared>,
+    readers: Readers,
+    idle: Mutex<Vec<Box<dyn Read>>>,
+    writer: Option<JoinHandle<()>>,
+    lock: File,
+}
+
+impl Ledger {
+    /// Founds a ledger in `dir`, which must exist and hold none: entry 0, and the first checkpoint. `recorded_us` is
+    /// now. When this returns, it survives power loss.
+    ///
+    /// # Errors
+    /// If the statement does not found a ledger, or nothing can be written there.
+    pub fn found(dir: &Path, founding: &str, key: &SecretKey, recorded_us: i64) -> Result<(), Error> {
+        let presentation = Presentation::parse(founding)?;
+        presentation.check_complete()?;
+        let mut store = Sqlite::create(&dir.join(DATABASE))?;
+        found_in(&mut store, presentation, key, recorded_us)?;
+        crate::head_file::sync_dir(dir).map_err(|e| system("syncing the directory", e))
+    }
+
+    /// Opens the ledger in `dir` for writing.
+    ///
+    /// # Errors
+    /// If there is none, another process writes it, it is behind what it signed before, or checkpoint, tree and keyring
+    /// don't belong together.
+    pub fn open(dir: &Path, opening: Opening) -> Result<Self, Error> {
+        let database = dir.join(DATABASE);
+        if !database.exists() {
+            return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") });
+        }
+        let (lock, last_closed) = take_lock(dir)?;
+        let store = Sqlite::open(&database)?;
+        Self::open_store(dir, Box::new(store), opening, lock, last_closed)
+    }
+
+    fn open_store(
+        dir: &Path,
+        mut store: Box<dyn Store>,
+        opening: Opening,
+        mut lock: File,
+        last_closed: LastClosed,
+    ) -> Result<Self, Error> {
+        let opened = read::open_keyring(&*store)?;
+        let genesis = genesis_of(&opened.keyring);
+        let (mut head_file, signed) = HeadFile::open(&opening.state_dir, &genesis)?;
+        erase_again(&mut *store, &opened.keyring, &head_file)?;
+        let head = Head { size: opened.frontier.size(), root: opened.frontier.root() };
+        compare_heads(&*store, &opened.frontier, signed, &opening.state_dir, &genesis)?;
+        if signed != Some(head) {
+            // A crash between commit and head file left it behind; or it is a new machine.
+            head_file.write(&head)?;
+        }
+        let last = read::entries(&*store, head.size - 1, 1)?.pop();
+        let last_leaf =
+            last.as_ref().map(|last| last.stored.leaf).ok_or(Error::Corrupt { seq: 0, what: "no entry".into() })?;
+        let recorded_us = last.and_then(|last| Some(last.said?.0.recorded.unix_us())).unwrap_or(0);
+        let shared = Arc::new(Shared::default());
+        publish_keys(&shared.keys, &opened.keyring);
+        *shared.published.lock().expect("nobody else has it yet") =
+            Published { size: head.size, ..Published::default() };
+        let readers = store.readers();
+        let Opening { keys, policy, clock, mut random, software, .. } = opening;
+        let own = match last_closed {
+            LastClosed::Cleanly => None,
+            was => opened_statement(&opened.keyring, &keys, &head, was, &software, clock(), &mut random)?,
+        };
+        let state = State::new(opened.keyring, policy, opened.frontier, last_leaf, recorded_us);
+        let writer = Writer { store, state, keys, head_file, clock, random, shared: Arc::clone(&shared) };
+        let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
+        let writer = std::thread::Builder::new()
+            .name("blotter-writer".into())
+            .spawn(move || writer.run(&jobs))
+            .map_err(|e| system("starting the writer", e))?;
+        write_lock(&mut lock, "open\n")?;
+        let ledger = Self {
+            dir: dir.to_owned(),
+            genesis,
+            queue: Some(queue),
+            shared,
+            readers,
+            idle: Mutex::new(Vec::new()),
+            writer: Some(writer),
+            lock,
+        };
+        if let Some(own) = own {
+            ledger.submit(vec![own], false)?.into_iter().next().expect("an answer for each statement")?;
+        }
+        Ok(ledger)
+    }
+
+    /// The ledger's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Leaf hash of entry 0.
+    pub fn genesis(&self) -> &Hash {
+        &self.genesis
+    }
+
+    /// How many entries are committed.
+    pub fn size(&self) -> u64 {
+        self.published().size
+    }
+
+    /// Why the writer is shut, if it is.
+    pub fn poisoned(&self) -> Option<String> {
+        self.published().poisoned
+    }
+
+    fn published(&self) -> Published {
+        self.shared.published.lock().expect("no thread panics while it holds this").clone()
+    }
+
+    /// Waits until the log has more than `size` entries, or the time is up; says how many it has.
+    pub fn wait_beyond(&self, size: u64, timeout: Duration) -> u64 {
+        let published = self.shared.published.lock().expect("no thread panics while it holds this");
+        let (published, _) = self
+            .shared
+            .news
+            .wait_timeout_while(published, timeout, |published| published.size <= size && published.poisoned.is_none())
+            .expect("no thread panics while it holds this");
+        published.size
+    }
+
+    /// Reads and verifies a presentation (`<JWS>~<disclosure>~…~`), and the blobs that its values name. Any thread can do
+    /// this, in parallel.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] or [`Error::Refused`]; nothing has changed.
+    pub fn prepare(&self, text: &str, blobs: Vec<(String, Vec<u8>)>) -> Result<Prepared, Error> {
+        prepare(text, blobs, &self.shared.keys)
+    }
+
+    /// Appends one statement. When this returns, it is recorded, durably.
+    ///
+    /// # Errors
+    /// See [`Error`]; only after [`Error::Poisoned`] is it unknown whether it was recorded.
+    pub fn append(&self, statement: Prepared) -> Result<Appended, Error> {
+        self.submit(vec![statement], false)?.into_iter().next().expect("an answer for each statement")
+    }
+
+    /// Appends a list as a whole or not at all; at most [`BATCH_ENTRIES_MAX`].
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; and [`Error::ListRefused`] for those that were not themselves at fault.
+    pub fn append_list(&self, statements: Vec<Prepared>) -> Result<Vec<Result<Appended, Error>>, Error> {
+        if statements.len() > BATCH_ENTRIES_MAX {
+            let cause = format!("{} statements; at most {BATCH_ENTRIES_MAX} enter as a whole", statements.len());
+            return Err(Error::System { what: "the list".into(), cause });
+        }
+        self.submit(statements, true)
+    }
+
+    /// Reads, verifies and appends many statements, each for itself: an answer for each, in their order. Verification
+    /// runs on all cores while the writer commits.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] for all that were not answered; everything else is each statement's own.
+    pub fn append_many(&self, texts: &[String]) -> Vec<Result<Appended, Error>> {
+        let mut answers = Vec::with_capacity(texts.len());
+        let mut pending = std::collections::VecDeque::new();
+        for chunk in texts.chunks(BATCH_ENTRIES_MAX) {
+            let prepared: Vec<_> = chunk.par_iter().map(|text| self.prepare(text, Vec::new())).collect();
+            let (good, bad): (Vec<_>, Vec<_>) =
+                prepared.into_iter().enumerate().partition(|(_, result)| result.is_ok());
+            let good: Vec<(usize, Prepared)> =
+                good.into_iter().filter_map(|(at, result)| Some((at, result.ok()?))).collect();
+            let (places, statements): (Vec<_>, Vec<_>) = good.into_iter().unzip();
+            let bad = bad.into_iter().filter_map(|(at, result)| Some((at, result.err()?))).collect::<Vec<_>>();
+            let answer = self.send_waiting(statements);
+            pending.push_back((chunk.len(), places, bad, answer));
+            if pending.len() > 2 {
+                collect(pending.pop_front().expect("there are three"), &mut answers);
+            }
+        }
+        pending.into_iter().for_each(|one| collect(one, &mut answers));
+        answers
+    }
+
+    /// The receipt of an entry, by the newest checkpoint.
+    ///
+    /// # Errors
+    /// If there is no such entry, or the store can't be read.
+    pub fn receipt(&self, seq: u64) -> Result<Receipt, Error> {
+        self.read(|store| read::receipt(store, seq))
+    }
+
+    /// Runs `with` on a reader of the store.
+    ///
+    /// # Errors
+    /// Those of `with`, or if no reader can be opened.
+    pub fn read<T>(&self, with: impl FnOnce(&dyn Read) -> Result<T, Error>) -> Result<T, Error> {
+        let idle = self.idle.lock().expect("no thread panics while it holds this").pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => (self.readers)()?,
+        };
+        let result = with(&*reader);
+        self.idle.lock().expect("no thread panics while it holds this").push(reader);
+        result
+    }
+
+    fn submit(&self, statements: Vec<Prepared>, atomic: bool) -> Result<Vec<Result<Appended, Error>>, Error> {
+        let count = statements.len();
+        self.reserve(count)?;
+        let (answer, answered) = sync_channel(1);
+        let sent = self.queue().try_send(Job { statements, atomic, answer });
+        if let Err(e) = sent {
+            self.release(count);
+            return Err(match e {
+                TrySendError::Full(_) => Error::Busy { waiting: QUEUE_JOBS_MAX, retry_after_ms: RETRY_AFTER_MS },
+                TrySendError::Disconnected(_) => self.shut(),
+            });
+        }
+        answered.recv().map_err(|_| self.shut())
+    }
+
+    /// Like `submit`, but waits for a place in the queue and does not wait for the answer.
+    fn send_waiting(&self, statements: Vec<Prepared>) -> std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>> {
+        let (answer, answered) = sync_channel(1);
+        self.shared.published.lock().expect("no thread panics while it holds this").waiting += statements.len();
+        // A writer that is gone drops the sender, which the receiver notices.
+        let _ = self.queue().send(Job { statements, atomic: false, answer });
+        answered
+    }
+
+    fn queue(&self) -> &SyncSender<Job> {
+        self.queue.as_ref().expect("it is taken only when the ledger is dropped")
+    }
+
+    fn reserve(&self, count: usize) -> Result<(), Error> {
+        let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+        if let Some(why) = &published.poisoned {
+            return Err(Error::Poisoned { why: why.clone() });
+        }
+        if published.waiting + count > QUEUE_STATEMENTS_MAX {
+            return Err(Error::Busy { waiting: published.waiting, retry_after_ms: RETRY_AFTER_MS });
+        }
+        published.waiting += count;
+        Ok(())
+    }
+
+    fn release(&self, count: usize) {
+        let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+        published.waiting = published.waiting.saturating_sub(count);
+    }
+
+    fn shut(&self) -> Error {
+        Error::Poisoned { why: self.poisoned().unwrap_or_else(|| "the writer is gone".to_owned()) }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+        if self.poisoned().is_none() {
+            let _ = write_lock(&mut self.lock, "clean\n");
+        }
+    }
+}
+
+type Pending = (usize, Vec<usize>, Vec<(usize, Error)>, std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>>);
+
+fn collect((count, places, bad, answer): Pending, answers: &mut Vec<Result<Appended, Error>>) {
+    let gone = || Error::Poisoned { why: "the writer is gone".to_owned() };
+    let good = answer.recv().unwrap_or_else(|_| places.iter().map(|_| Err(gone())).collect());
+    let mut all: Vec<Option<Result<Appended, Error>>> = (0..count).map(|_| None).collect();
+    for (at, result) in places.into_iter().zip(good).chain(bad.into_iter().map(|(at, error)| (at, Err(error)))) {
+        all[at] = Some(result);
+    }
+    answers.extend(all.into_iter().map(|result| result.unwrap_or_else(|| Err(gone()))));
+}
+
+/// Entry 0 and its checkpoint, into an empty store.
+pub(crate) fn found_in(
+    store: &mut dyn Store,
+    presentation: Presentation,
+    key: &SecretKey,
+    recorded_us: i64,
+) -> Result<(), Error> {
+    let fail =
+        |what: &str| Error::Malformed(blotter_record::StatementError { at: "the founding".into(), what: what.into() });
+    let statement = &presentation.statement;
+    // The keyring needs the genesis hash, which needs the entry; the statement's own checks come first either way.
+    let provisional = Keyring::found(statement, &Hash([0; 32])).map_err(|e| fail(e.0))?;
+    let founder = provisional.key(&statement.kid).ok_or_else(|| fail("no key"))?;
+    founder
+        .public
+        .verify(statement.signing_input(), statement.signature())
+        .map_err(|_| fail("the signature does not verify under the founder's key"))?;
+    let prev = blotter_record::genesis_prev(provisional.origin());
+    let founding = statement.clone();
+    let mut state =
+        State::new(provisional, Box::new(blotter_record::Permissive), Frontier::default(), prev, recorded_us);
+    let mut plan = Plan::new(&state);
+    let recorded = Instant::from_unix_us(recorded_us).map_err(|e| system("the clock", e))?;
+    let prepared = Prepared { presentation, verified: true, blobs: Vec::new() };
+    plan.found(&mut state, store, prepared, recorded)?;
+    let keyring = Keyring::found(&founding, &state.last_leaf).map_err(|e| fail(e.0))?;
+    let head = Head { size: 1, root: state.frontier.root() };
+    plan.batch.checkpoint = sign_checkpoint(&keyring, std::slice::from_ref(key), &head)?;
+    plan.batch.streams = plan.streams.into_values().collect();
+    Ok(store.append(&plan.batch)?)
+}
+
+/// Leaf hash of entry 0, from the audience of the ledger's statements.
+pub fn genesis_of(keyring: &Keyring) -> Hash {
+    let (_, leaf) = keyring.audience().rsplit_once('#').expect("an audience is <origin>#<leaf>");
+    leaf.parse().expect("an audience ends with a hash")
+}
+
+fn compare_heads(
+    store: &dyn Read,
+    frontier: &Frontier,
+    signed: Option<Head>,
+    state_dir: &Path,
+    genesis: &Hash,
+) -> Result<(), Error> {
+    let Some(signed) = signed else { return Ok(()) };
+    if signed.size > frontier.size() {
+        let head_file = path_of(state_dir, genesis);
+        return Err(Error::Behind { size: frontier.size(), signed: signed.size, head_file });
+    }
+    let root = blotter_keys::merkle::root_at(&crate::store::Tree(store), signed.size)
+        .map_err(|e| Error::Corrupt { seq: signed.size, what: e.to_string() })?;
+    if root == signed.root {
+        return Ok(());
+    }
+    let what = format!(
+        "the log is not the one that was signed: at size {} it has another root than the head file",
+        signed.size
+    );
+    Err(Error::Corrupt { seq: signed.size, what })
+}
+
+fn erase_again(store: &mut dyn Store, keyring: &Keyring, head_file: &HeadFile) -> Result<(), Error> {
+    let executed: std::collections::HashSet<&Hash> = keyring.erased().collect();
+    if head_file.erased().iter().all(|digest| executed.contains(digest)) {
+        return Ok(());
+    }
+    let count = store.erase_again(head_file.erased())?;
+    if count > 0 {
+        tracing::warn!(count, "a restored backup held values that had been erased; they were erased again");
+    }
+    Ok(())
+}
+
+/// How the ledger was left the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastClosed {
+    Cleanly,
+    Crashed,
+    Restored,
+}
+
+/// Says in `dir` that what is there now came from a backup; the next opening records it.
+///
+/// # Errors
+/// If it can't be written.
+pub fn mark_restored(dir: &Path) -> Result<(), Error> {
+    fs::write(dir.join(LOCK), "restored\n").map_err(|e| system("marking the ledger as restored", e))
+}
+
+fn take_lock(dir: &Path) -> Result<(File, LastClosed), Error> {
+    let path = dir.join(LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| system(&format!("{}", path.display()), e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked(dir.to_owned())),
+        Err(TryLockError::Error(e)) => return Err(system(&format!("{}", path.display()), e)),
+    }
+    let mut text = String::new();
+    (&mut file).take(64).read_to_string(&mut text).map_err(|e| system("reading the lock file", e))?;
+    let last_closed = match text.trim() {
+        "open" => LastClosed::Crashed,
+        "restored" => LastClosed::Restored,
+        _ => LastClosed::Cleanly,
+    };
+    Ok((file, last_closed))
+}
+
+fn write_lock(file: &mut File, text: &str) -> Result<(), Error> {
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .map_err(|e| system("writing the lock file", e))
+}
+
+fn opened_statement(
+    keyring: &Keyring,
+    keys: &LedgerKeys,
+    head: &Head,
+    was: LastClosed,
+    software: &Software,
+    now_us: i64,
+    random: &mut Random,
+) -> Result<Option<Prepared>, Error> {
+    let Some(key) = &keys.actor else { return Ok(None) };
+    let was = match was {
+        LastClosed::Cleanly => "clean",
+        LastClosed::Crashed => "crashed",
+        LastClosed::Restored => "restored",
+    };
+    let facts: Vec<(String, Json)> = vec![
+        ("software".into(), software.version.as_str().into()),
+        ("binary_sha256".into(), software.binary_sha256.as_str().into()),
+        ("size".into(), i64::try_from(head.size).unwrap_or(i64::MAX).into()),
+        ("root".into(), head.root.to_string().into()),
+        ("was".into(), was.into()),
+    ];
+    own_statement(keyring, key, Event::LedgerOpened, facts, now_us, random).map(Some)
+}
+
+fn system(what: &str, cause: impl std::fmt::Display) -> Error {
+    Error::System { what: what.to_owned(), cause: cause.to_string() }
+}

@@ -1,0 +1,29 @@
+//! The one writer of a ledger, and its stores. It enforces keyring, `seen`, idempotency and a policy, and knows no
+//! incident. What it answers with a receipt survives power loss; what it signs, it never contradicts.
+//!
+//! Invariant: nothing is signed or answered that is not committed, and nothing is committed that a verifier would refuse.
+
+mod error;
+pub mod head_file;
+mod ledger;
+mod plan;
+mod prepare;
+pub mod read;
+mod sqlite;
+mod store;
+mod writer;
+
+pub use error::Error;
+pub use ledger::{
+    DATABASE, Ledger, Opening, QUEUE_JOBS_MAX, QUEUE_STATEMENTS_MAX, Software, genesis_of, mark_restored,
+};
+pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
+pub use prepare::{BlobRef, Prepared};
+pub use sqlite::Sqlite;
+pub use store::{Batch, NewEntry, Read, Readers, Store, StoreError, Stored, Tree};
+pub use writer::{Appended, LedgerKeys};
+
+/// Microseconds since 1970, from outside.
+pub type Clock = Box<dyn Fn() -> i64 + Send>;
+/// Fills a buffer with random bytes, from outside.
+pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;

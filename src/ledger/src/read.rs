@@ -1,0 +1,228 @@
+//! Reading a ledger: entries with their statements, receipts, the keyring. Everything here works on a store that some
+//! other process is writing, too. Nothing read here is proven unless it says so; `blotter verify` proves.
+
+use blotter_keys::checkpoint::UnverifiedCheckpoint;
+use blotter_keys::judge::Said;
+use blotter_keys::keyring::Keyring;
+use blotter_keys::merkle::{self, Frontier};
+use blotter_keys::note::SignedNote;
+use blotter_keys::tlog_proof::TlogProof;
+use blotter_record::{Entry, Hash, Json, Statement};
+
+use crate::Error;
+use crate::store::{Read, StoreError, Stored, Tree};
+
+/// Leaves of one tile.
+const TILE: u64 = 256;
+
+/// An entry and the statement in it.
+#[derive(Debug, Clone)]
+pub struct ReadEntry {
+    /// As stored.
+    pub stored: Stored,
+    /// The entry and its statement; `None` if it was expunged.
+    pub said: Option<(Entry, Statement)>,
+}
+
+/// Reads up to `limit` entries from `from` on.
+///
+/// # Errors
+/// If the store can't be read, or one of them is no entry.
+pub fn entries(store: &dyn Read, from: u64, limit: usize) -> Result<Vec<ReadEntry>, Error> {
+    store.entries(from, limit)?.into_iter().map(|stored| Ok(read(stored)?)).collect()
+}
+
+fn read(stored: Stored) -> Result<ReadEntry, StoreError> {
+    if stored.is_expunged() {
+        return Ok(ReadEntry { stored, said: None });
+    }
+    let corrupt = |what: String| StoreError::Corrupt { seq: stored.seq, what };
+    if Hash::of_leaf(&stored.bytes) != stored.leaf {
+        return Err(corrupt("its bytes don't have its leaf hash".into()));
+    }
+    let entry = Entry::parse(&stored.bytes).map_err(|e| corrupt(e.to_string()))?;
+    let statement = Statement::parse(&entry.statement).map_err(|e| corrupt(e.to_string()))?;
+    Ok(ReadEntry { stored, said: Some((entry, statement)) })
+}
+
+pub(crate) fn said(store: &dyn Read, seq: u64) -> Result<Said, StoreError> {
+    let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq);
+    let stored = stored.ok_or_else(|| StoreError::Corrupt { seq, what: "not there".into() })?;
+    let entry = read(stored)?;
+    Ok(Said { seq, leaf: entry.stored.leaf, statement: entry.said.map(|(_, statement)| statement) })
+}
+
+/// The newest checkpoint, its signature not verified.
+///
+/// # Errors
+/// If there is none, or it is no checkpoint.
+pub fn checkpoint(store: &dyn Read) -> Result<UnverifiedCheckpoint, Error> {
+    let corrupt = |what: String| Error::Corrupt { seq: store.size().unwrap_or(0), what };
+    let note = store.checkpoint()?.ok_or_else(|| corrupt("there is no checkpoint".into()))?;
+    UnverifiedCheckpoint::parse(note.as_bytes()).map_err(|e| corrupt(format!("the newest checkpoint: {e}")))
+}
+
+/// An entry with the proof that it is in the log (FORMAT.md §7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The entry's exact bytes.
+    pub entry: String,
+    /// Its number.
+    pub seq: u64,
+    /// A `.tlog-proof` file: the inclusion proof and the checkpoint.
+    pub proof: String,
+}
+
+impl Receipt {
+    /// The JSON object of FORMAT.md §7.
+    pub fn to_json(&self) -> Json {
+        let seq = i64::try_from(self.seq).unwrap_or(i64::MAX);
+        Json::Object(vec![
+            ("entry".into(), self.entry.as_str().into()),
+            ("seq".into(), seq.into()),
+            ("proof".into(), self.proof.as_str().into()),
+        ])
+    }
+}
+
+/// The receipt of entry `seq`, by the newest checkpoint.
+///
+/// # Errors
+/// If the log has no such entry, or can't be read.
+pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
+    let note = checkpoint(store)?;
+    let size = note.claimed_size();
+    let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq && seq < size);
+    let Some(stored) = stored else {
+        let what = format!("there is no entry {seq}; the log has {size}");
+        return Err(Error::System { what: "the receipt".into(), cause: what });
+    };
+    let corrupt = |what: String| Error::Corrupt { seq, what };
+    let path = merkle::inclusion_proof(&Tree(store), seq, size).map_err(|e| corrupt(e.to_string()))?;
+    let proof = proof_file(seq, path, note.note()).map_err(corrupt)?;
+    let entry = if stored.is_expunged() { String::new() } else { String::from_utf8_lossy(&stored.bytes).into_owned() };
+    Ok(Receipt { entry, seq, proof })
+}
+
+fn proof_file(seq: u64, path: Vec<Hash>, note: &SignedNote) -> Result<String, String> {
+    TlogProof::new(seq, path, note).map(|proof| proof.to_string()).map_err(|e| e.to_string())
+}
+
+/// A log's head as the store's hashes have it, and the keyring at it; each entry that the keyring was folded from is
+/// proven to be in that very tree, which the newest checkpoint signs. So a row that somebody inserted can't make the
+/// ledger trust a key.
+pub struct Opened {
+    /// Who may say what, at the head.
+    pub keyring: Keyring,
+    /// The tree's right edge.
+    pub frontier: Frontier,
+}
+
+/// Reads the head and folds the keyring.
+///
+/// # Errors
+/// [`Error::Corrupt`] if checkpoint, tree and entries don't belong together.
+pub fn open_keyring(store: &dyn Read) -> Result<Opened, Error> {
+    let size = store.size()?;
+    let frontier = prove_nodes(store, size)?;
+    let trusted = store.trusted()?;
+    let mut keyring: Option<Keyring> = None;
+    let mut tile: Option<(u64, Vec<Hash>)> = None;
+    for seq in trusted {
+        let corrupt = |what: String| Error::Corrupt { seq, what };
+        if seq >= size {
+            return Err(corrupt("the keyring's index names it, but the log is shorter".into()));
+        }
+        if tile.as_ref().is_none_or(|(index, _)| *index != seq / TILE) {
+            tile = Some((seq / TILE, prove_tile(store, seq / TILE, size)?));
+        }
+        let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq);
+        let entry = read(stored.ok_or_else(|| corrupt("not there".into()))?)?;
+        let in_tree = tile.as_ref().and_then(|(_, leaves)| leaves.get((seq % TILE) as usize));
+        if in_tree != Some(&entry.stored.leaf) {
+            return Err(corrupt("it is not in the tree".into()));
+        }
+        let Some((entry, statement)) = entry.said else { continue };
+        match &mut keyring {
+            None if seq == 0 => {
+                let genesis = *in_tree.expect("compared just now");
+                let founded = Keyring::found(&statement, &genesis).map_err(|e| corrupt(e.to_string()))?;
+                let key = founded.key(&statement.kid).expect("the founder's key was added");
+                key.public
+                    .verify(statement.signing_input(), statement.signature())
+                    .map_err(|_| corrupt("the founder's signature does not verify".into()))?;
+                keyring = Some(founded);
+            }
+            None => return Err(corrupt("the keyring's index does not begin with entry 0".into())),
+            Some(keyring) => keyring.apply(&entry, &statement),
+        }
+    }
+    let keyring = keyring.ok_or(Error::Corrupt { seq: 0, what: "there is no entry 0".into() })?;
+    check_head(store, &keyring, &frontier)?;
+    Ok(Opened { keyring, frontier })
+}
+
+/// The tree's right edge, computed from all stored roots of full tiles of leaves; those above them must agree.
+fn prove_nodes(store: &dyn Read, size: u64) -> Result<Frontier, Error> {
+    let corrupt = |what: String| Error::Corrupt { seq: size, what };
+    let frontier = merkle::frontier_at(&Tree(store), size).map_err(|e| corrupt(e.to_string()))?;
+    let (mut full, mut level) = (size / TILE, 1);
+    while full / TILE > 0 {
+        for index in 0..full / TILE {
+            let mut tile = Frontier::default();
+            for hash in store.hashes(level, index * TILE, 256)? {
+                tile.push(hash);
+            }
+            if store.hashes(level + 1, index, 1)? != [tile.root()] {
+                return Err(corrupt(format!(
+                    "the stored tree contradicts itself at level {}, index {index}",
+                    level + 1
+                )));
+            }
+        }
+        (full, level) = (full / TILE, level + 1);
+    }
+    Ok(frontier)
+}
+
+/// The leaf hashes of a tile, proven by the root that the tree has for it.
+fn prove_tile(store: &dyn Read, index: u64, size: u64) -> Result<Vec<Hash>, Error> {
+    let start = index * TILE;
+    let count = (size - start).min(TILE);
+    let leaves = store.hashes(0, start, count as u32)?;
+    // The last tile, if partial, is part of the right edge, which the checkpoint's root was computed from.
+    if count == TILE {
+        let mut tile = Frontier::default();
+        leaves.iter().for_each(|leaf| tile.push(*leaf));
+        if store.hashes(1, index, 1)? != [tile.root()] {
+            return Err(Error::Corrupt {
+                seq: start,
+                what: "the leaf hashes of its tile are not those of the tree".into(),
+            });
+        }
+    }
+    Ok(leaves)
+}
+
+fn check_head(store: &dyn Read, keyring: &Keyring, frontier: &Frontier) -> Result<(), Error> {
+    let size = frontier.size();
+    let corrupt = |what: String| Error::Corrupt { seq: size, what };
+    let note = checkpoint(store)?;
+    if note.claimed_size() != size {
+        return Err(corrupt(format!(
+            "there are {size} entries, but the newest checkpoint is over {}",
+            note.claimed_size()
+        )));
+    }
+    let keys: Vec<_> = keyring.checkpoint_keys(size).into_iter().cloned().collect();
+    let signed = note.note().verify(&keys).map_err(|e| corrupt(format!("the newest checkpoint: {e}")))?;
+    if signed.len() != keys.len() {
+        return Err(corrupt("the newest checkpoint is not signed by every key that must have signed it".into()));
+    }
+    let checkpoint =
+        note.open(keyring.origin().as_str(), &keys).map_err(|e| corrupt(format!("the newest checkpoint: {e}")))?;
+    if *checkpoint.root() != frontier.root() {
+        return Err(corrupt("the newest checkpoint signs another tree than the one that is stored".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! The writer: one thread, one batch after the other (DESIGN: the write path).
+//!
+//! drain the queue → admit and plan (plan.rs) → sign the checkpoint → commit → head file → answer.
+//!
+//! A crash before the commit leaves nothing; between commit and head file, a head file that is behind, which the next
+//! opening moves on; after it, everything. After a failed commit the writer answers nobody with a receipt any more, and
+//! stays shut: what was kept is found out by opening again.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Condvar, Mutex};
+
+use blotter_keys::checkpoint::Checkpoint;
+use blotter_keys::ed25519::SecretKey;
+use blotter_keys::keyring::Keyring;
+use blotter_keys::note::KeyName;
+use blotter_record::{Draft, Event, Hash, Id, Instant, Jti, Precision, Via};
+
+use crate::head_file::{Head, HeadFile};
+use crate::plan::{Admitted, Plan, State};
+use crate::prepare::{KnownKeys, Prepared};
+use crate::store::Store;
+use crate::{Clock, Error, Random};
+
+/// A clock that falls back by less than this is waited out by standing still; by more, it is written down.
+const CLOCK_STEP_US_MIN: i64 = 1_000_000;
+
+/// What became of a statement that was committed.
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// The number of its entry.
+    pub seq: u64,
+    /// Whether the same statement had been recorded before.
+    pub repeated: bool,
+    /// Size of the log at the commit.
+    pub size: u64,
+}
+
+/// Statements on their way to the writer, and where the answers go.
+pub(crate) struct Job {
+    pub(crate) statements: Vec<Prepared>,
+    /// All of them or none.
+    pub(crate) atomic: bool,
+    pub(crate) answer: SyncSender<Vec<Result<Appended, Error>>>,
+}
+
+/// What readers and the writer share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) keys: KnownKeys,
+    pub(crate) published: Mutex<Published>,
+    pub(crate) news: Condvar,
+}
+
+/// The state of the log that everybody may know.
+#[derive(Default, Clone)]
+pub(crate) struct Published {
+    pub(crate) size: u64,
+    pub(crate) waiting: usize,
+    pub(crate) poisoned: Option<String>,
+}
+
+/// The keys that the ledger itself signs with.
+pub struct LedgerKeys {
+    /// Signs checkpoints. While a rotation is under way, the new key stands behind the old one.
+    pub checkpoint: Vec<SecretKey>,
+    /// Signs the ledger's own statements; without it, none are made.
+    pub actor: Option<SecretKey>,
+}
+
+pub(crate) struct Writer {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) state: State,
+    pub(crate) keys: LedgerKeys,
+    pub(crate) head_file: HeadFile,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Writer {
+    /// Works until every sender is gone.
+    pub(crate) fn run(mut self, queue: &Receiver<Job>) {
+        let mut waiting: VecDeque<Job> = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                let Ok(job) = queue.recv() else { return };
+                waiting.push_back(job);
+            }
+            while waiting.len() < crate::plan::BATCH_ENTRIES_MAX
+                && let Ok(job) = queue.try_recv()
+            {
+                waiting.push_back(job);
+            }
+            if let Err(error) = self.batch(&mut waiting) {
+                self.poison(&error, waiting, queue);
+                return;
+            }
+        }
+    }
+
+    /// One batch: as many of the waiting jobs as fit. An error means that nobody knows what was kept.
+    fn batch(&mut self, waiting: &mut VecDeque<Job>) -> Result<(), Error> {
+        let mut plan = Plan::new(&self.state);
+        self.write_clock_step(&mut plan)?;
+        let mut answers = Vec::new();
+        while let Some(job) = waiting.pop_front_if(|job| plan.fits(job.statements.len())) {
+            let count = job.statements.len();
+            match self.admit(&mut plan, job.statements, job.atomic) {
+                Ok(answer) => answers.push((job.answer, answer, count)),
+                Err(error) => {
+                    answers.push((job.answer, vec![Err(shut(&error)); count], count));
+                    return self.fail(answers, error);
+                }
+            }
+        }
+        if !plan.is_empty()
+            && let Err(error) = self.commit(plan)
+        {
+            return self.fail(answers, error);
+        }
+        self.answer(answers);
+        Ok(())
+    }
+
+    fn admit(
+        &mut self,
+        plan: &mut Plan,
+        statements: Vec<Prepared>,
+        atomic: bool,
+    ) -> Result<Vec<Result<Admitted, Error>>, Error> {
+        let mark = (atomic && statements.len() > 1).then(|| plan.mark(&self.state, &statements));
+        let count = statements.len();
+        let mut answer = Vec::with_capacity(count);
+        for (index, prepared) in statements.into_iter().enumerate() {
+            let recorded = self.recorded()?;
+            match plan.admit(&mut self.state, &*self.store, prepared, recorded) {
+                Ok(admitted) => answer.push(Ok(admitted)),
+                Err(Error::Refused(why)) if mark.is_some() => {
+                    plan.go_back(&mut self.state, mark.expect("checked by the guard"));
+                    let list_refused = |at| match at == index {
+                        true => Err(Error::Refused(why.clone())),
+                        false => Err(Error::ListRefused { index, why: why.clone() }),
+                    };
+                    return Ok((0..count).map(list_refused).collect());
+                }
+                Err(error @ (Error::Refused(_) | Error::Malformed(_))) => answer.push(Err(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Now, but never before the last entry.
+    fn recorded(&self) -> Result<Instant, Error> {
+        let now = (self.clock)().max(self.state.recorded_us);
+        Instant::from_unix_us(now).map_err(|e| Error::System { what: "the clock".into(), cause: format!("{e}") })
+    }
+
+    /// If the clock fell behind the last entry, the ledger says so; only then may `recorded` fall (FORMAT.md §6.1).
+    fn write_clock_step(&mut self, plan: &mut Plan) -> Result<(), Error> {
+        let now_us = (self.clock)();
+        if self.state.recorded_us - now_us < CLOCK_STEP_US_MIN {
+            return Ok(());
+        }
+        let Some(key) = &self.keys.actor else { return Ok(()) };
+        let instant = |us| {
+            Instant::from_unix_us(us).map_err(|e| Error::System { what: "the clock".into(), cause: e.to_string() })
+        };
+        let facts = vec![
+            ("from".to_owned(), instant(self.state.recorded_us)?.as_str().into()),
+            ("to".to_owned(), instant(now_us)?.as_str().into()),
+        ];
+        let prepared = own_statement(&self.state.keyring, key, Event::ClockStepped, facts, now_us, &mut self.random)?;
+        plan.admit(&mut self.state, &*self.store, prepared, instant(now_us)?).map(|_| ())
+    }
+
+    fn commit(&mut self, mut plan: Plan) -> Result<(), Error> {
+        let head = Head { size: self.state.frontier.size(), root: self.state.frontier.root() };
+        plan.batch.checkpoint = sign_checkpoint(&self.state.keyring, &self.keys.checkpoint, &head)?;
+        plan.batch.streams = plan.streams.values().cloned().collect();
+        let poisoned = |what: &str, cause: String| Error::Poisoned { why: format!("{what}: {cause}") };
+        self.store.append(&plan.batch).map_err(|e| poisoned("the store", e.to_string()))?;
+        self.head_file
+            .remember_erased(plan.erased.iter().copied())
+            .and_then(|()| self.head_file.write(&head))
+            .map_err(|e| poisoned("the head file", e.to_string()))?;
+        let trusted = plan.batch.entries.iter().any(|entry| entry.trust);
+        self.state.settle(plan.streams);
+        if trusted {
+            publish_keys(&self.shared.keys, &self.state.keyring);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, answers: Vec<Answer>) {
+        let size = self.state.frontier.size();
+        let count: usize = answers.iter().map(|(.., count)| count).sum();
+        {
+            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+            published.size = size;
+            published.waiting = published.waiting.saturating_sub(count);
+        }
+        self.shared.news.notify_all();
+        for (answer, results, _) in answers {
+            let results = results
+                .into_iter()
+                .map(|result| result.map(|Admitted { seq, repeated }| Appended { seq, repeated, size }))
+                .collect();
+            // Somebody who stopped waiting for the answer can append again and gets the same one.
+            let _ = answer.send(results);
+        }
+    }
+
+    fn fail(&self, answers: Vec<Answer>, error: Error) -> Result<(), Error> {
+        for (answer, results, _) in answers {
+            let _ = answer
+                .send(results.into_iter().map(|result| Err(result.err().unwrap_or_else(|| shut(&error)))).collect());
+        }
+        Err(error)
+    }
+
+    fn poison(&self, error: &Error, waiting: VecDeque<Job>, queue: &Receiver<Job>) {
+        let error = shut(error);
+        tracing::error!(%error, "the writer is shut");
+        {
+            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+            published.poisoned = Some(match &error {
+                Error::Poisoned { why } => why.clone(),
+                other => other.to_string(),
+            });
+        }
+        self.shared.news.notify_all();
+        let refuse = |job: Job| {
+            let _ = job.answer.send(vec![Err(error.clone()); job.statements.len()]);
+        };
+        waiting.into_iter().for_each(refuse);
+        while let Ok(job) = queue.recv() {
+            refuse(job);
+        }
+    }
+}
+
+type Answer = (SyncSender<Vec<Result<Appended, Error>>>, Vec<Result<Admitted, Error>>, usize);
+
+fn shut(error: &Error) -> Error {
+    match error {
+        Error::Poisoned { .. } | Error::Corrupt { .. } => error.clone(),
+        other => Error::Poisoned { why: other.to_string() },
+    }
+}
+
+pub(crate) fn publish_keys(known: &KnownKeys, keyring: &Keyring) {
+    let mut known = known.write().expect("no thread panics while it holds the keys");
+    known.extend(keyring.keys().map(|(kid, key)| (*kid, key.public)));
+}
+
+/// Signs the head with every key that must sign it.
+pub(crate) fn sign_checkpoint(keyring: &Keyring, keys: &[SecretKey], head: &Head) -> Result<String, Error> {
+    let system = |cause: String| Error::System { what: "signing the checkpoint".into(), cause };
+    let name: KeyName = keyring.origin().as_str().parse().map_err(|e| system(format!("{e}")))?;
+    let checkpoint = Checkpoint::new(&name, head.size, head.root).map_err(|e| system(e.to_string()))?;
+    let mut note: Option<blotter_keys::note::SignedNote> = None;
+    for vkey in keyring.checkpoint_keys(head.size) {
+        let key = keys.iter().find(|key| key.public() == vkey.key());
+        let key = key.ok_or_else(|| system(format!("the secret half of {vkey} is not there")))?;
+        match &mut note {
+            None => note = Some(checkpoint.sign(key).map_err(|e| system(e.to_string()))?),
+            Some(note) => note.add_signature(&name, key).map_err(|e| system(e.to_string()))?,
+        }
+    }
+    note.map(|note| note.to_string()).ok_or_else(|| system("there is no key".into()))
+}
+
+/// A statement of the ledger's own actor, in the stream `ledger`.
+pub(crate) fn own_statement(
+    keyring: &Keyring,
+    key: &SecretKey,
+    event: Event,
+    facts: Vec<(String, blotter_record::Json)>,
+    now_us: i64,
+    random: &mut Random,
+) -> Result<Prepared, Error> {
+    let system = |cause: String| Error::System { what: format!("the ledger's own {}", event.name()), cause };
+    let kid: Hash = blotter_keys::jwk::thumbprint(key.public());
+    let actor = keyring.key(&kid).ok_or_else(|| system("its key is not enrolled".into()))?.actor.clone();
+    let mut bytes = [0; 10];
+    random(&mut bytes);
+    let draft = Draft {
+        iss: actor,
+        attributed: None,
+        aud: keyring.audience().to_owned(),
+        jti: Jti::v7((now_us / 1000).unsigned_abs(), bytes),
+        iat: now_us.div_euclid(1_000_000),
+        sub: Id::ledger(),
+        about: Vec::new(),
+        event: event.name().to_owned(),
+        occurred: Some(Instant::from_unix_us(now_us).map_err(|e| system(e.to_string()))?),
+        precision: Precision::Second,
+        seen: None,
+        cause: Vec::new(),
+        corrects: Vec::new(),
+        via: Via::Automation,
+        facts,
+        data: Vec::new(),
+    };
+    let unsigned = draft.build(&kid, || [0; 16]).map_err(Error::Malformed)?;
+    let signature = key.sign(unsigned.signing_input().as_bytes());
+    Ok(Prepared { presentation: unsigned.signed(&signature), verified: false, blobs: Vec::new() })
+}
