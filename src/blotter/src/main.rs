@@ -1,0 +1,94 @@
+//! `blotter`: the shell around the ledger, and the only binary. It reads arguments, asks people, and prints; what it
+//! decides is decided in the packages below.
+
+mod commands;
+mod context;
+mod keystore;
+mod out;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::context::{Context, Globals};
+use crate::out::{Out, Tone};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done; for verify: everything verified
+  1  verify: tampering or damage was found, and the first bad entry is named
+  2  could not run: wrong usage, something is not there, or the system failed
+  3  incomplete: verify needed something that is missing or unknown; import left broken rows out
+  4  refused: the statement may not enter the log (role, key, seen, another rule); nothing was recorded
+
+A first look: `blotter demo --dir DIR`. The record's format: FORMAT.md.";
+
+/// The incident ledger that can prove what happened
+///
+/// Every statement is signed by whoever makes it and says what they had seen; every entry is chained to the one before; the
+/// whole log is signed as one tree. Anyone can verify it, without trusting who runs it.
+#[derive(Debug, Parser)]
+#[command(name = "blotter", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(commands::init::Init),
+}
+
+/// Exit codes, as [`AFTER_HELP`] has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Damaged = 1,
+    CouldNotRun = 2,
+    Incomplete = 3,
+    Refused = 4,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .without_time()
+        .init();
+    let context = Context::new(cli.globals);
+    let exit = match run(&context, cli.command) {
+        Ok(exit) => exit,
+        Err(error) => report(&context.out, &error),
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(args) => commands::init::run(context, &args)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn report(out: &Out, error: &anyhow::Error) -> Exit {
+    use blotter_ledger::Error;
+    let refused = matches!(
+        error.downcast_ref::<Error>(),
+        Some(Error::Refused(_) | Error::ListRefused { .. } | Error::Malformed(_))
+    );
+    let exit = if refused { Exit::Refused } else { Exit::CouldNotRun };
+    if out.json {
+        let code = match error.downcast_ref::<Error>() {
+            Some(Error::Refused(refusal)) => refusal.code(),
+            Some(Error::Malformed(_)) => "malformed",
+            _ => "could-not-run",
+        };
+        out.line(&serde_json::json!({ "error": format!("{error:#}"), "code": code }).to_string());
+    }
+    out.note(&format!("{} {error:#}", out.toned(Tone::Bad, "blotter:")));
+    exit
+}

@@ -1,0 +1,116 @@
+//! Printing: tables that fit the terminal, JSON for machines, colours only where they can be seen. Results go to standard
+//! output, everything else to standard error.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::context::Color;
+
+const WIDTH_WITHOUT_TERMINAL: u16 = 160;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Out {
+    pub(crate) json: bool,
+    color: bool,
+}
+
+/// What a piece of text means; how it looks follows from that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Bad,
+    Warn,
+    Dim,
+    Strong,
+}
+
+impl Out {
+    pub(crate) fn new(json: bool, color: Color) -> Self {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Self { json, color }
+    }
+
+    /// Prints a result: as JSON on one line, or as `human` has it.
+    pub(crate) fn result(&self, json: &Value, human: impl FnOnce() -> String) {
+        if self.json { self.line(&json.to_string()) } else { self.line(human().trim_end_matches('\n')) }
+    }
+
+    /// Prints one line to standard output. A reader that went away (`| head`) ends the program quietly.
+    pub(crate) fn line(&self, text: &str) {
+        if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+            std::process::exit(0);
+        }
+    }
+
+    /// Says something to the person, beside the result.
+    pub(crate) fn note(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// The text in the colour of its meaning, where colours are on.
+    pub(crate) fn toned(&self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "1;31",
+            Tone::Warn => "33",
+            Tone::Dim => "2",
+            Tone::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// A table that fits the terminal.
+    pub(crate) fn table(&self, heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if !std::io::stdout().is_terminal() {
+            table.set_width(WIDTH_WITHOUT_TERMINAL);
+        }
+        table.set_header(heading.iter().map(|text| Cell::new(self.toned(Tone::Dim, text))));
+        for row in rows {
+            table.add_row(row);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let text = table.to_string();
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Name and value, line by line, the values in one column.
+    pub(crate) fn pairs(&self, pairs: &[(&str, String)]) -> String {
+        let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let line = |(name, value): &(&str, String)| {
+            let name = self.toned(Tone::Dim, &format!("{name:width$}"));
+            format!("{name}  {}", value.replace('\n', &format!("\n{:1$}", "", width + 2)))
+        };
+        pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Hostile text made harmless for a terminal: control characters escaped.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+/// The first characters of a long text.
+pub(crate) fn cut(text: &str, len: usize) -> String {
+    if text.chars().count() <= len {
+        return text.to_owned();
+    }
+    text.chars().take(len.saturating_sub(1)).chain(['…']).collect()
+}

@@ -1,0 +1,307 @@
+//! A person's or a program's dealings with one ledger: read it, verify what it shows, build statements, sign, append.
+//! `seen` is made here, from bytes that this client hashed itself and a checkpoint that it verified.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use blotter_keys::anchor::Anchor;
+use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
+use blotter_keys::jwk::thumbprint;
+use blotter_keys::keyring::Keyring;
+use blotter_keys::merkle::{consistency_proof, verify_consistency};
+use blotter_keys::signer::{Signer, SigningInput};
+use blotter_ledger::{Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read};
+use blotter_record::{
+    ActorId, Attribution, Draft, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, Seen, Unsigned, Via,
+};
+
+use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
+use crate::keystore::{CHECKPOINT_KEY, LEDGER_KEY, read_key};
+
+/// A ledger opened for reading; some other process may be writing it.
+pub(crate) struct Reader {
+    pub(crate) store: Sqlite,
+    pub(crate) keyring: Keyring,
+}
+
+impl Reader {
+    /// Opens the ledger of `--dir`; the keyring is proven to be in the tree that its newest checkpoint signs.
+    pub(crate) fn open(context: &Context) -> Result<Self> {
+        Self::open_dir(context.dir())
+    }
+
+    pub(crate) fn open_dir(dir: &Path) -> Result<Self> {
+        let database = dir.join(DATABASE);
+        if !database.is_file() {
+            return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
+        }
+        let store = Sqlite::open_read_only(&database).map_err(Error::from)?;
+        let keyring = read::open_keyring(&store)?.keyring;
+        Ok(Self { store, keyring })
+    }
+}
+
+/// Opens the ledger of `--dir` for writing.
+pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
+    let dir = context.dir();
+    if !dir.join(DATABASE).is_file() {
+        return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
+    }
+    let own = |name: &str| context.keys_dir().join(format!("{name}.key"));
+    let mut checkpoint = vec![
+        read_key(context, &own(CHECKPOINT_KEY)).context("without the ledger's checkpoint key nothing can be recorded")?,
+    ];
+    let next = own("checkpoint-next");
+    if next.exists() {
+        checkpoint.push(read_key(context, &next)?);
+    }
+    let actor = own(LEDGER_KEY).exists().then(|| read_key(context, &own(LEDGER_KEY))).transpose()?;
+    let opening = Opening {
+        keys: LedgerKeys { checkpoint, actor },
+        state_dir: context.state_dir()?,
+        policy: Box::new(Permissive),
+        clock: Box::new(now_us),
+        random: Box::new(random),
+        software: Software { version: env!("CARGO_PKG_VERSION").to_owned(), binary_sha256: binary_sha256() },
+    };
+    Ok(Ledger::open(dir, opening)?)
+}
+
+/// Writes `anchor.json` anew: which ledger this is, and its head. A copy of it, kept elsewhere, is what verification
+/// starts from.
+pub(crate) fn write_anchor(dir: &Path, store: &dyn Read, keyring: &Keyring) -> Result<Anchor> {
+    let anchor = anchor_of(store, keyring)?;
+    let temporary = dir.join(".anchor.json.new");
+    std::fs::write(&temporary, anchor.to_string()).with_context(|| format!("{}", temporary.display()))?;
+    std::fs::rename(&temporary, dir.join("anchor.json")).context("anchor.json")?;
+    Ok(anchor)
+}
+
+/// The anchor of a ledger at its newest checkpoint.
+pub(crate) fn anchor_of(store: &dyn Read, keyring: &Keyring) -> Result<Anchor> {
+    let checkpoint = open_checkpoint(&read::checkpoint(store)?, keyring)?;
+    let founder = keyring.actor(keyring.founder()).and_then(|actor| actor.kids.first().copied());
+    Ok(Anchor {
+        origin: keyring.origin().clone(),
+        genesis: blotter_ledger::genesis_of(keyring),
+        ledger_vkey: keyring.ledger_keys()[0].vkey.clone(),
+        founder: founder.context("the founder has no key")?,
+        size: checkpoint.size(),
+        root: *checkpoint.root(),
+    })
+}
+
+fn open_checkpoint(note: &UnverifiedCheckpoint, keyring: &Keyring) -> Result<Checkpoint> {
+    let keys: Vec<_> = keyring.checkpoint_keys(note.claimed_size()).into_iter().cloned().collect();
+    Ok(note.open(keyring.origin().as_str(), &keys)?)
+}
+
+/// The newest checkpoint, verified, and proven to continue the last one that this user verified; which it then replaces.
+///
+/// # Errors
+/// If the log shrank or was rewritten since this user last saw it.
+pub(crate) fn verified_head(store: &dyn Read, keyring: &Keyring, state_dir: &Path) -> Result<Checkpoint> {
+    let note = read::checkpoint(store)?;
+    let head = open_checkpoint(&note, keyring)?;
+    let kept_path = kept_path(state_dir, keyring);
+    if let Ok(kept) = std::fs::read(&kept_path) {
+        let kept = UnverifiedCheckpoint::parse(&kept)
+            .map_err(anyhow::Error::from)
+            .and_then(|kept| open_checkpoint(&kept, keyring))
+            .with_context(|| format!("the checkpoint that you kept, {}", kept_path.display()))?;
+        check_continues(store, &kept, &head)
+            .with_context(|| format!("your own copy of an earlier checkpoint ({}) contradicts this ledger", kept_path.display()))?;
+    }
+    std::fs::create_dir_all(state_dir).with_context(|| format!("{}", state_dir.display()))?;
+    let temporary = kept_path.with_extension("kept-new");
+    std::fs::write(&temporary, note.note().to_string()).with_context(|| format!("{}", temporary.display()))?;
+    std::fs::rename(&temporary, &kept_path).with_context(|| format!("{}", kept_path.display()))?;
+    Ok(head)
+}
+
+/// Where the last checkpoint that this user verified is kept.
+fn kept_path(state_dir: &Path, keyring: &Keyring) -> PathBuf {
+    state_dir.join(format!("{}.kept", blotter_ledger::genesis_of(keyring)))
+}
+
+fn check_continues(store: &dyn Read, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
+    if old.size() > new.size() {
+        bail!("it had {} entries when you last looked, and has {} now: it was cut, or restored", old.size(), new.size());
+    }
+    if old.size() == new.size() {
+        if old.root() != new.root() {
+            bail!("another log of the same length: it was rewritten");
+        }
+        return Ok(());
+    }
+    let proof = consistency_proof(&Tree(store), old.size(), new.size())?;
+    verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof).context("it was rewritten")
+}
+
+/// What somebody has before them when they sign in a stream: its last entry, and the verified head of the log.
+pub(crate) fn seen_now(store: &dyn Read, keyring: &Keyring, stream: &Id, state_dir: &Path) -> Result<Seen> {
+    let head = verified_head(store, keyring, state_dir)?;
+    seen_at(store, stream, &head)
+}
+
+/// `seen` for a stream by a head that was verified just now.
+pub(crate) fn seen_at(store: &dyn Read, stream: &Id, head: &Checkpoint) -> Result<Seen> {
+    let last = match store.stream(stream).map_err(Error::from)? {
+        None => None,
+        Some(state) => {
+            let n = state.count - 1;
+            let seq = store.stream_seqs(stream, n, 1).map_err(Error::from)?.first().copied();
+            let seq = seq.with_context(|| format!("entry {n} of {stream} is not there"))?;
+            let shown = read::entries(store, seq, 1)?.pop().with_context(|| format!("entry {seq} is not there"))?;
+            // Another writer may have added entries behind the head that was verified; those were not seen.
+            if seq >= head.size() { bail!("the log grew in this moment; try again") }
+            Some((n, shown.stored.leaf))
+        }
+    };
+    Ok(Seen { last, size: head.size(), root: *head.root() })
+}
+
+/// What somebody wants to say; the session adds who, where, when and what they had seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    pub(crate) event: String,
+    pub(crate) sub: Id,
+    pub(crate) about: Vec<Id>,
+    pub(crate) facts: Vec<(String, Json)>,
+    pub(crate) data: Vec<(String, Json)>,
+    pub(crate) occurred: Option<Instant>,
+    pub(crate) precision: Precision,
+    pub(crate) cause: Vec<Jti>,
+    pub(crate) corrects: Vec<Jti>,
+    pub(crate) via: Via,
+    pub(crate) attributed: Option<Attribution>,
+    pub(crate) jti: Option<Jti>,
+}
+
+impl Words {
+    /// An event that happens now.
+    pub(crate) fn now(event: &str, sub: Id) -> Self {
+        Self {
+            event: event.to_owned(),
+            sub,
+            about: Vec::new(),
+            facts: Vec::new(),
+            data: Vec::new(),
+            occurred: Instant::from_unix_us(now_us()).ok().and_then(|now| whole_seconds(&now)),
+            precision: Precision::Second,
+            cause: Vec::new(),
+            corrects: Vec::new(),
+            via: Via::Cli,
+            attributed: None,
+            jti: None,
+        }
+    }
+
+    /// Adds a fact.
+    pub(crate) fn fact(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.facts.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds a disclosable value.
+    pub(crate) fn data(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.data.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds a stream that it concerns.
+    pub(crate) fn about(mut self, stream: Id) -> Self {
+        self.about.push(stream);
+        self
+    }
+}
+
+fn whole_seconds(instant: &Instant) -> Option<Instant> {
+    format!("{}Z", instant.as_str().split('.').next()?).parse().ok()
+}
+
+/// Who signs: a key, and the actor that owns it.
+pub(crate) struct Speaker {
+    pub(crate) actor: ActorId,
+    pub(crate) signer: Signer,
+}
+
+impl Speaker {
+    /// The owner of `signer`'s key in the keyring.
+    pub(crate) fn of(signer: Signer, keyring: &Keyring) -> Result<Self> {
+        let kid = thumbprint(signer.public());
+        match keyring.key(&kid) {
+            Some(key) => Ok(Self { actor: key.actor.clone(), signer }),
+            None => bail!("the key {kid} belongs to nobody in this ledger; an admin enrols it with `blotter actor enrol`"),
+        }
+    }
+
+    /// Fixes the bytes that this speaker would sign.
+    pub(crate) fn build(&self, audience: &str, words: &Words, seen: Option<Seen>) -> Result<Unsigned> {
+        let draft = Draft {
+            iss: self.actor.clone(),
+            attributed: words.attributed.clone(),
+            aud: audience.to_owned(),
+            jti: words.jti.unwrap_or_else(new_jti),
+            iat: now_us() / 1_000_000,
+            sub: words.sub.clone(),
+            about: words.about.clone(),
+            event: words.event.clone(),
+            occurred: words.occurred.clone(),
+            precision: words.precision,
+            seen,
+            cause: words.cause.clone(),
+            corrects: words.corrects.clone(),
+            via: words.via,
+            facts: words.facts.clone(),
+            data: words.data.clone(),
+        };
+        let kid = thumbprint(self.signer.public());
+        draft.build(&kid, random_bytes).with_context(|| format!("{} can't be said so", words.event))
+    }
+
+    /// Signs what was built.
+    pub(crate) fn sign(&self, unsigned: Unsigned) -> Result<Presentation> {
+        let signature = self.signer.sign(&SigningInput::parse(unsigned.signing_input())?)?;
+        Ok(unsigned.signed(&signature))
+    }
+}
+
+/// Builds, signs and appends in one go, in a ledger that this process has open.
+pub(crate) fn say(context: &Context, ledger: &Ledger, speaker: &Speaker, words: &Words) -> Result<(Appended, Presentation)> {
+    let prepared = prepare(context, ledger, speaker, words)?;
+    let presentation = prepared.0;
+    Ok((ledger.append(prepared.1)?, presentation))
+}
+
+/// Builds and signs, ready to be appended.
+pub(crate) fn prepare(
+    context: &Context,
+    ledger: &Ledger,
+    speaker: &Speaker,
+    words: &Words,
+) -> Result<(Presentation, Prepared)> {
+    let state_dir = context.state_dir()?;
+    let (audience, seen) = ledger.read(|store| {
+        let keyring = read::open_keyring(store)?.keyring;
+        let seen = if words.attributed.is_some() {
+            Ok(None)
+        } else {
+            seen_now(store, &keyring, &words.sub, &state_dir).map(Some)
+        };
+        Ok((keyring.audience().to_owned(), seen))
+    })?;
+    let presentation = speaker.sign(speaker.build(&audience, words, seen?)?)?;
+    let prepared = ledger.prepare(&presentation.to_text(), Vec::new())?;
+    Ok((presentation, prepared))
+}
+
+/// The keyring of a ledger that this process has open for writing.
+pub(crate) fn keyring_of(ledger: &Ledger) -> Result<Keyring> {
+    Ok(ledger.read(|store| Ok(read::open_keyring(store)?.keyring))?)
+}
+
+/// Leaf hash of entry 0, shortened for people.
+pub(crate) fn short(hash: &Hash) -> String {
+    hash.to_string().chars().take(10).collect()
+}
