@@ -3,3 +3,4 @@
 
 pub mod ed25519;
 pub mod jwk;
+pub mod key_file;
