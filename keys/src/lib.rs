@@ -4,3 +4,5 @@
 pub mod ed25519;
 pub mod jwk;
 pub mod key_file;
+pub mod signer;
+pub mod ssh_agent;
