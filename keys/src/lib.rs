@@ -1,15 +1,19 @@
 //! Trust in blotter: signing keys, the Merkle tree, signed checkpoints and proofs, and the keyring that says who could
 //! sign what at every entry.
 
+pub mod agent;
 pub mod anchor;
 mod base64std;
 pub mod checkpoint;
 pub mod ed25519;
 pub mod judge;
 pub mod jwk;
+pub mod key_file;
 pub mod keyring;
 pub mod merkle;
 pub mod note;
 pub mod possession;
+pub mod signer;
+pub mod ssh_agent;
 pub mod tile;
 pub mod tlog_proof;

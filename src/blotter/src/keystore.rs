@@ -94,7 +94,8 @@ pub(crate) fn signer(context: &Context, keyring: Option<&Keyring>) -> Result<Sig
         return signer_from_file(context, path);
     }
     let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
-    let there = if names.is_empty() { "there are no keys here".to_owned() } else { format!("keys here: {}", names.join(", ")) };
+    let there =
+        if names.is_empty() { "there are no keys here".to_owned() } else { format!("keys here: {}", names.join(", ")) };
     bail!("--as {who}: no key of that name, no such file, and no such actor ({there})")
 }
 
@@ -131,7 +132,8 @@ fn signer_from_file(context: &Context, path: &Path) -> Result<Signer> {
 
 fn from_agent(public: &PublicKey) -> Option<Signer> {
     let holds = |socket: &PathBuf| {
-        ssh_agent::identities(socket, Duration::from_secs(5)).is_ok_and(|held| held.iter().any(|key| key.public == *public))
+        ssh_agent::identities(socket, Duration::from_secs(5))
+            .is_ok_and(|held| held.iter().any(|key| key.public == *public))
     };
     let socket = agent_sockets().into_iter().find(holds)?;
     Some(Signer::Agent { socket, public: *public, wait_max: AGENT_WAIT })
@@ -159,7 +161,9 @@ pub(crate) fn passphrase(context: &Context, prompt: &str) -> Result<Passphrase> 
     let text = match &context.globals.passphrase_file {
         Some(path) => first_line(path)?,
         None if context.can_ask() => rpassword::prompt_password(prompt)?,
-        None => bail!("the key has a passphrase, and nobody is there to ask: say --passphrase-file FILE, or `blotter unlock`"),
+        None => bail!(
+            "the key has a passphrase, and nobody is there to ask: say --passphrase-file FILE, or `blotter unlock`"
+        ),
     };
     Passphrase::new(text).ok_or_else(|| anyhow!("the passphrase is empty"))
 }

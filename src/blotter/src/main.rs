@@ -40,6 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(commands::init::Init),
+    Act(commands::act::Act),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -54,11 +55,7 @@ pub(crate) enum Exit {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .without_time()
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).without_time().init();
     let context = Context::new(cli.globals);
     let exit = match run(&context, cli.command) {
         Ok(exit) => exit,
@@ -70,6 +67,7 @@ fn main() -> ExitCode {
 fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Init(args) => commands::init::run(context, &args)?,
+        Command::Act(args) => commands::act::run(context, &args)?,
     }
     Ok(Exit::Done)
 }

@@ -76,7 +76,7 @@ impl Out {
     /// A table that fits the terminal.
     pub(crate) fn table(&self, heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if !std::io::stdout().is_terminal() {
             table.set_width(WIDTH_WITHOUT_TERMINAL);
         }

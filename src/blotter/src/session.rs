@@ -10,7 +10,9 @@ use blotter_keys::jwk::thumbprint;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::merkle::{consistency_proof, verify_consistency};
 use blotter_keys::signer::{Signer, SigningInput};
-use blotter_ledger::{Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read};
+use blotter_ledger::{
+    Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read,
+};
 use blotter_record::{
     ActorId, Attribution, Draft, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, Seen, Unsigned, Via,
 };
@@ -49,7 +51,8 @@ pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
     }
     let own = |name: &str| context.keys_dir().join(format!("{name}.key"));
     let mut checkpoint = vec![
-        read_key(context, &own(CHECKPOINT_KEY)).context("without the ledger's checkpoint key nothing can be recorded")?,
+        read_key(context, &own(CHECKPOINT_KEY))
+            .context("without the ledger's checkpoint key nothing can be recorded")?,
     ];
     let next = own("checkpoint-next");
     if next.exists() {
@@ -109,8 +112,9 @@ pub(crate) fn verified_head(store: &dyn Read, keyring: &Keyring, state_dir: &Pat
             .map_err(anyhow::Error::from)
             .and_then(|kept| open_checkpoint(&kept, keyring))
             .with_context(|| format!("the checkpoint that you kept, {}", kept_path.display()))?;
-        check_continues(store, &kept, &head)
-            .with_context(|| format!("your own copy of an earlier checkpoint ({}) contradicts this ledger", kept_path.display()))?;
+        check_continues(store, &kept, &head).with_context(|| {
+            format!("your own copy of an earlier checkpoint ({}) contradicts this ledger", kept_path.display())
+        })?;
     }
     std::fs::create_dir_all(state_dir).with_context(|| format!("{}", state_dir.display()))?;
     let temporary = kept_path.with_extension("kept-new");
@@ -126,7 +130,11 @@ fn kept_path(state_dir: &Path, keyring: &Keyring) -> PathBuf {
 
 fn check_continues(store: &dyn Read, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
     if old.size() > new.size() {
-        bail!("it had {} entries when you last looked, and has {} now: it was cut, or restored", old.size(), new.size());
+        bail!(
+            "it had {} entries when you last looked, and has {} now: it was cut, or restored",
+            old.size(),
+            new.size()
+        );
     }
     if old.size() == new.size() {
         if old.root() != new.root() {
@@ -154,7 +162,9 @@ pub(crate) fn seen_at(store: &dyn Read, stream: &Id, head: &Checkpoint) -> Resul
             let seq = seq.with_context(|| format!("entry {n} of {stream} is not there"))?;
             let shown = read::entries(store, seq, 1)?.pop().with_context(|| format!("entry {seq} is not there"))?;
             // Another writer may have added entries behind the head that was verified; those were not seen.
-            if seq >= head.size() { bail!("the log grew in this moment; try again") }
+            if seq >= head.size() {
+                bail!("the log grew in this moment; try again")
+            }
             Some((n, shown.stored.leaf))
         }
     };
@@ -232,7 +242,9 @@ impl Speaker {
         let kid = thumbprint(signer.public());
         match keyring.key(&kid) {
             Some(key) => Ok(Self { actor: key.actor.clone(), signer }),
-            None => bail!("the key {kid} belongs to nobody in this ledger; an admin enrols it with `blotter actor enrol`"),
+            None => {
+                bail!("the key {kid} belongs to nobody in this ledger; an admin enrols it with `blotter actor enrol`")
+            }
         }
     }
 
@@ -268,7 +280,12 @@ impl Speaker {
 }
 
 /// Builds, signs and appends in one go, in a ledger that this process has open.
-pub(crate) fn say(context: &Context, ledger: &Ledger, speaker: &Speaker, words: &Words) -> Result<(Appended, Presentation)> {
+pub(crate) fn say(
+    context: &Context,
+    ledger: &Ledger,
+    speaker: &Speaker,
+    words: &Words,
+) -> Result<(Appended, Presentation)> {
     let prepared = prepare(context, ledger, speaker, words)?;
     let presentation = prepared.0;
     Ok((ledger.append(prepared.1)?, presentation))

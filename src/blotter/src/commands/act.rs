@@ -253,9 +253,16 @@ fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) ->
     let seqs = store.stream_seqs(stream, first, SHOWN_MAX as usize).map_err(blotter_ledger::Error::from)?;
     let mut lines = Vec::new();
     for seq in seqs.into_iter().rev() {
-        let Some((entry, statement)) = read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said) else { continue };
+        let Some((entry, statement)) = read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said) else {
+            continue;
+        };
         let mine = *statement.actor() == speaker.actor;
-        lines.push(vec![seq.to_string(), entry.recorded.to_string(), statement.event.to_string(), statement.actor().to_string()]);
+        lines.push(vec![
+            seq.to_string(),
+            entry.recorded.to_string(),
+            statement.event.to_string(),
+            statement.actor().to_string(),
+        ]);
         if mine {
             break;
         }
@@ -267,10 +274,15 @@ fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) ->
 
 fn list(context: &Context) -> Result<()> {
     let rows = Event::ALL.iter().map(|event| (event.name(), event.rule()));
-    let json: Vec<Value> = rows.clone().map(|(name, rule)| json!({
-        "event": name, "subject": rule.subject, "decision": format!("{:?}", rule.decision).to_lowercase(),
-        "who": rule.who.iter().map(|who| who.word()).collect::<Vec<_>>(),
-    })).collect();
+    let json: Vec<Value> = rows
+        .clone()
+        .map(|(name, rule)| {
+            json!({
+                "event": name, "subject": rule.subject, "decision": format!("{:?}", rule.decision).to_lowercase(),
+                "who": rule.who.iter().map(|who| who.word()).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
     context.out.result(&Value::Array(json), || {
         let rows = rows.map(|(name, rule)| {
             let who: Vec<_> = rule.who.iter().map(|who| who.word()).collect();
@@ -292,7 +304,11 @@ fn decision(rule: &blotter_record::Rule) -> &'static str {
 fn explain(context: &Context, name: &str) -> Result<()> {
     let Some(event) = Event::from_name(name) else {
         let near: Vec<_> = Event::ALL.iter().map(|event| event.name()).filter(|other| near(other, name)).collect();
-        let hint = if near.is_empty() { "`blotter act --list` names all".to_owned() } else { format!("near: {}", near.join(", ")) };
+        let hint = if near.is_empty() {
+            "`blotter act --list` names all".to_owned()
+        } else {
+            format!("near: {}", near.join(", "))
+        };
         bail!("no event {name:?} in rules {}; {hint}", RULES_1.version());
     };
     let rule = event.rule();

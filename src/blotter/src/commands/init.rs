@@ -96,7 +96,7 @@ fn refuse_occupied(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e).with_context(|| format!("{}", dir.display())),
-        Ok(mut files) if files.next().is_none() => Ok(()),
+        Ok(files) if files.count() == 0 => Ok(()),
         Ok(_) => bail!("{} is not empty; name another directory with --dir, nothing was changed", dir.display()),
     }
 }

@@ -1,3 +1,4 @@
 //! The commands, a file each: its options, and what it does with them.
 
+pub(crate) mod act;
 pub(crate) mod init;
