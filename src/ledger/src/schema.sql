@@ -64,5 +64,5 @@ BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
 CREATE TRIGGER checkpoint_is_never_deleted BEFORE DELETE ON checkpoint
 BEGIN SELECT RAISE(ABORT, 'checkpoints are never deleted'); END;
 
-PRAGMA application_id = 1651469172;  -- 'blot'
+PRAGMA application_id = 1651273588;  -- 'blot'
 PRAGMA user_version = 1;

@@ -96,8 +96,12 @@ fn refuse_occupied(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e).with_context(|| format!("{}", dir.display())),
-        Ok(files) if files.count() == 0 => Ok(()),
-        Ok(_) => bail!("{} is not empty; name another directory with --dir, nothing was changed", dir.display()),
+        Ok(mut files) => {
+            if files.next().is_none() {
+                return Ok(());
+            }
+            bail!("{} is not empty; name another directory with --dir, nothing was changed", dir.display())
+        }
     }
 }
 
@@ -107,7 +111,8 @@ fn found_at(
     passphrase: Option<&blotter_keys::key_file::Passphrase>,
 ) -> Result<blotter_keys::anchor::Anchor> {
     let dir = context.dir();
-    std::fs::create_dir(dir).with_context(|| format!("{}", dir.display()))?;
+    // The vault holds personal data: nobody else reads it unless its owner says so.
+    make_private(dir)?;
     let keys_dir = context.keys_dir();
     make_private(&keys_dir)?;
     let checkpoint = keystore::create(&keys_dir, CHECKPOINT_KEY, None)?;
