@@ -1,0 +1,187 @@
+//! The benchmarks. Each prints its figure, the bound measured in the same run, and their ratio; absolute figures on a
+//! shared machine say little. `cargo run --release -p blotter-bench -- --help`.
+
+mod fixture;
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use blotter_keys::ed25519::PublicKey;
+use blotter_record::Presentation;
+use clap::Parser;
+use fixture::Fixture;
+use rayon::prelude::*;
+
+/// Statements a commit, where that is given.
+const BATCH: usize = 256;
+const CALLERS: usize = 64;
+
+/// Benchmarks of blotter
+#[derive(Debug, Parser)]
+struct Args {
+    /// Where to work; a directory on the disk that is to be measured
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    /// Entries of the large ledger
+    #[arg(long, default_value_t = 1_000_000)]
+    large: usize,
+    /// Statements of the smaller measurements
+    #[arg(long, default_value_t = 40_000)]
+    count: usize,
+    /// Leave out what needs the large ledger
+    #[arg(long)]
+    quick: bool,
+    /// Measure the memory of one thing in this process, and print it in KiB (used by the benchmark itself)
+    #[arg(long, hide = true)]
+    memory_of: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if let Some(what) = &args.memory_of {
+        return memory_of(what, &args.dir);
+    }
+    let work = tempfile::tempdir_in(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
+    println!("| what | figure | bound in the same run | ratio |\n| --- | --- | --- | --- |");
+    small(&args, work.path())?;
+    if !args.quick {
+        large(&args, work.path())?;
+    }
+    Ok(())
+}
+
+fn row(what: &str, figure: f64, unit: &str, bound: f64, bound_name: &str) {
+    println!("| {what} | {figure:.0} {unit} | {bound:.0} {unit} ({bound_name}) | {:.2} |", figure / bound);
+}
+
+fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}
+
+/// Strict verification of the same statements, one signature at a time, on all cores.
+fn verify_bound(texts: &[String]) -> Result<f64> {
+    let read = |text: &String| -> Result<_> {
+        let statement = Presentation::parse(text)?.statement;
+        Ok((statement.signing_input().to_vec(), *statement.signature(), key_of(&statement)?))
+    };
+    let work: Vec<_> = texts.par_iter().map(read).collect::<Result<_>>()?;
+    let start = Instant::now();
+    let good = work.par_iter().filter(|(input, signature, key)| key.verify(input, signature).is_ok()).count();
+    let rate = per_second(good, start.elapsed());
+    ensure!(good == work.len(), "a signature did not verify");
+    Ok(rate)
+}
+
+fn key_of(statement: &blotter_record::Statement) -> Result<PublicKey> {
+    fixture::public_of(&statement.iss).context("not one of the services")
+}
+
+/// How often this disk makes a small write durable, one after the other.
+fn sync_rate(dir: &Path) -> Result<f64> {
+    const SYNCS: usize = 2_000;
+    let mut file = std::fs::File::create(dir.join("sync"))?;
+    file.write_all(&[0; 1 << 20])?;
+    file.sync_all()?;
+    let start = Instant::now();
+    for n in 0..SYNCS {
+        file.seek(SeekFrom::Start((n % 256 * 4096) as u64))?;
+        file.write_all(&[n as u8; 4096])?;
+        file.sync_data()?;
+    }
+    Ok(per_second(SYNCS, start.elapsed()))
+}
+
+fn small(args: &Args, root: &Path) -> Result<()> {
+    let fixture = Fixture::found(&root.join("small"))?;
+    let texts = fixture.alerts(args.count)?;
+    let bound = verify_bound(&texts)?;
+    let ledger = fixture.open()?;
+    let start = Instant::now();
+    let answers = ledger.append_many(&texts);
+    let rate = per_second(texts.len(), start.elapsed());
+    ensure!(answers.iter().all(Result::is_ok), "an append was refused");
+    row("durable appends, 256 a commit", rate, "/s", bound, "verify_strict on all cores");
+
+    let texts = fixture.alerts(args.count / 2)?;
+    let syncs = sync_rate(root)?;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let ledger = &ledger;
+        let callers: Vec<_> = texts
+            .chunks(texts.len().div_ceil(CALLERS))
+            .map(|own| {
+                scope.spawn(move || {
+                    own.iter().try_for_each(|text| ledger.append(ledger.prepare(text, Vec::new())?).map(|_| ()))
+                })
+            })
+            .collect();
+        callers.into_iter().try_for_each(|caller| caller.join().expect("a caller panicked"))
+    })?;
+    row(
+        "durable appends, 64 callers, one statement each",
+        per_second(texts.len(), start.elapsed()),
+        "/s",
+        syncs,
+        "fdatasync",
+    );
+    drop(ledger);
+    verification(&fixture, bound)
+}
+
+fn verification(fixture: &Fixture, bound: f64) -> Result<()> {
+    let _ = (fixture, bound);
+    Ok(())
+}
+
+fn large(args: &Args, root: &Path) -> Result<()> {
+    let fixture = Fixture::found(&root.join("large"))?;
+    let ledger = fixture.open()?;
+    let chunk = BATCH * 40;
+    let (mut rates, mut done) = (Vec::new(), 0);
+    while done < args.large {
+        let texts = fixture.alerts(chunk)?;
+        let start = Instant::now();
+        ensure!(ledger.append_many(&texts).iter().all(Result::is_ok), "an append was refused");
+        rates.push(per_second(chunk, start.elapsed()));
+        done += chunk;
+    }
+    drop(ledger);
+    let median = |rates: &[f64]| {
+        let mut sorted = rates.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    let few = 8.min(rates.len() / 2).max(1);
+    let (first, last) = (median(&rates[..few]), median(&rates[rates.len() - few..]));
+    row(&format!("append rate at {done} entries"), last, "/s", first, "the same at the start");
+    for what in ["open", "verify"] {
+        let child = std::process::Command::new(std::env::current_exe()?)
+            .args(["--memory-of", what, "--dir"])
+            .arg(root.join("large"))
+            .output()?;
+        ensure!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        print!("{}", String::from_utf8_lossy(&child.stdout));
+    }
+    Ok(())
+}
+
+fn memory_of(what: &str, root: &Path) -> Result<()> {
+    let fixture = Fixture::at(root)?;
+    let start = Instant::now();
+    if what == "open" {
+        let ledger = fixture.open()?;
+        println!("| open a ledger of {} entries | {:.2} s | 1 s | |", ledger.size(), start.elapsed().as_secs_f64());
+        let texts = fixture.alerts(BATCH * 40)?;
+        ensure!(ledger.append_many(&texts).iter().all(Result::is_ok), "an append was refused");
+    }
+    println!("| memory of {what}, at its peak | {} MB | 250 MB | |", peak_kib()? / 1024);
+    Ok(())
+}
+
+fn peak_kib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
