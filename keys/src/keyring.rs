@@ -269,6 +269,11 @@ impl Keyring {
         until.is_some_and(|until| until.as_ref().is_none_or(|until| at < until))
     }
 
+    /// The imports that were started and not completed.
+    pub fn open_imports(&self) -> impl Iterator<Item = &Id> {
+        self.imports.iter().filter(|(_, open)| **open).map(|(import, _)| import)
+    }
+
     /// Whether an import is open.
     pub fn import_open(&self, import: &Id) -> bool {
         self.imports.get(import) == Some(&true)

@@ -23,7 +23,7 @@ pub use draft::{Draft, Unsigned};
 pub use entry::{Entry, EntryError, StreamLink, genesis_prev};
 pub use event::{Event, EventName, EventNameError};
 pub use fact::{ErasureItem, Fact, FactType, Facts, StreamHead, is_code, is_field_name};
-pub use hash::{Hash, HashError};
+pub use hash::{Hash, HashError, Sha256Stream};
 pub use id::{ACTOR_KINDS, ActorId, Id, IdError, Jti, Origin, STREAM_KINDS};
 pub use instant::{Instant, InstantError, Precision};
 pub use json::{Json, JsonError};

@@ -40,6 +40,13 @@ pub(crate) struct Init {
     no_passphrase: bool,
 }
 
+impl Init {
+    /// A ledger for looking at, whose keys lie open.
+    pub(crate) fn for_demo(origin: &str) -> Result<Self> {
+        Ok(Self { origin: origin.parse()?, name: None, founder: "founder".to_owned(), no_passphrase: true })
+    }
+}
+
 pub(crate) fn run(context: &Context, args: &Init) -> Result<()> {
     let dir = context.dir();
     let anchor = found(context, args)?;
@@ -127,7 +134,7 @@ fn found_at(
     let ledger = open_writer(context)?;
     let speaker = Speaker { actor: founder, signer: Signer::Held(founder_key) };
     for (kind, key) in [("ledger", ledger_key), ("notary", notary_key)] {
-        enrol(context, &ledger, &speaker, kind, &new_name(), &key)?;
+        enrol(context, &ledger, &speaker, kind, &new_name(), &key, &[])?;
     }
     ledger.read(|store| {
         let keyring = blotter_ledger::read::open_keyring(store)?.keyring;
@@ -181,9 +188,13 @@ pub(crate) fn enrol(
     kind: &str,
     name: &str,
     key: &SecretKey,
+    data: &[(&str, &str)],
 ) -> Result<ActorId> {
     let actor: ActorId = format!("{kind}/{name}").parse()?;
-    let words = enrolment(&actor, speaker, keyring_of(ledger)?.audience(), key)?;
+    let mut words = enrolment(&actor, speaker, keyring_of(ledger)?.audience(), key)?;
+    for (name, value) in data {
+        words = words.data(name, *value);
+    }
     say(context, ledger, speaker, &words)?;
     Ok(actor)
 }
