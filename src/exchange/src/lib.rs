@@ -1,0 +1,18 @@
+//! Foreign formats into blotter's vocabulary. A mapping is pure: it reads the bytes that it is handed, once and in
+//! order, and gives statements to be signed; it opens no file, asks no clock and draws no random numbers.
+//!
+//! What it promises: the same row gives the same ids for ever; nothing that a row says is lost without a word; a row
+//! that can't be read is reported by line and column, and the rest goes on. It never invents a fact to fill a schema.
+
+mod error;
+mod imported;
+pub mod servicenow;
+mod summary;
+mod table;
+mod zone;
+
+pub use error::{FileError, RowError};
+pub use imported::Imported;
+pub use summary::{REJECTED_SHOWN_MAX, Summary};
+pub use table::{CELL_BYTES_MAX, COLUMNS_MAX, ROW_BYTES_MAX};
+pub use zone::{UnknownZone, Zone};
