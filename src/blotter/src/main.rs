@@ -41,6 +41,9 @@ struct Cli {
 enum Command {
     Init(commands::init::Init),
     Act(commands::act::Act),
+    Import(commands::import::Import),
+    Verify(commands::verify::Verify),
+    Demo(commands::demo::Demo),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -68,6 +71,9 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Init(args) => commands::init::run(context, &args)?,
         Command::Act(args) => commands::act::run(context, &args)?,
+        Command::Import(args) => return commands::import::run(context, &args),
+        Command::Verify(args) => return commands::verify::run(context, &args),
+        Command::Demo(args) => return commands::demo::run(context, &args),
     }
     Ok(Exit::Done)
 }

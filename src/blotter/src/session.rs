@@ -14,7 +14,7 @@ use blotter_ledger::{
     Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read,
 };
 use blotter_record::{
-    ActorId, Attribution, Draft, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, Seen, Unsigned, Via,
+    ActorId, Attribution, Draft, Id, Instant, Json, Jti, Permissive, Precision, Presentation, Seen, Unsigned, Via,
 };
 
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
@@ -316,9 +316,4 @@ pub(crate) fn prepare(
 /// The keyring of a ledger that this process has open for writing.
 pub(crate) fn keyring_of(ledger: &Ledger) -> Result<Keyring> {
     Ok(ledger.read(|store| Ok(read::open_keyring(store)?.keyring))?)
-}
-
-/// Leaf hash of entry 0, shortened for people.
-pub(crate) fn short(hash: &Hash) -> String {
-    hash.to_string().chars().take(10).collect()
 }

@@ -17,8 +17,8 @@ use blotter_keys::possession::Possession;
 use blotter_keys::tile::{encode_bundle, encode_hashes};
 use blotter_keys::tlog_proof::TlogProof;
 use blotter_record::{
-    ActorId, Draft, Entry, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, RULES_1, Seen, StreamLink,
-    Via, base64url, genesis_prev,
+    ActorId, Draft, Entry, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, RULES_1, Seen,
+    StreamLink, Via, base64url, genesis_prev,
 };
 
 const ORIGIN: &str = "example.org/soc";
@@ -82,7 +82,15 @@ impl Ledger {
     }
 
     /// Says, signs, judges and enters a statement; the n-th is recorded n seconds after the first.
-    fn say(&mut self, actor: &ActorId, key: &SecretKey, stream: &str, event: &str, facts: &[(&str, Json)], data: &[(&str, Json)]) {
+    fn say(
+        &mut self,
+        actor: &ActorId,
+        key: &SecretKey,
+        stream: &str,
+        event: &str,
+        facts: &[(&str, Json)],
+        data: &[(&str, Json)],
+    ) {
         let seq = self.leaves.len();
         let recorded_us = FIRST_US + seq as i64 * 1_000_000;
         let sub: Id = stream.parse().unwrap();
@@ -178,13 +186,21 @@ fn worked() -> (Ledger, Vec<(&'static str, Vec<u8>)>) {
         let facts = [("kind", new.kind().into()), ("jwk", jwk(new_key)), ("proof", proof.into())];
         ledger.say(&founder, &founder_key, new.stream().as_str(), "actor.enrolled", &facts, &[]);
     }
-    ledger.say(&founder, &founder_key, "actor/cccccccccccccccc", "role.granted", &[("role", "soc_analyst".into())], &[]);
+    ledger.say(
+        &founder,
+        &founder_key,
+        "actor/cccccccccccccccc",
+        "role.granted",
+        &[("role", "soc_analyst".into())],
+        &[],
+    );
     let facts = [("lead", analyst.as_str().into()), ("category", "malware".into()), ("tlp", "amber".into())];
     let data = [("title", "Ransom note on a file server".into()), ("summary", "Found by the night shift".into())];
     ledger.say(&analyst, &analyst_key, "incident/INC-2026-0042", "incident.opened", &facts, &data);
 
     let name = ORIGIN.parse().unwrap();
-    let note = |size: usize| Checkpoint::new(&name, size as u64, ledger.root(size)).unwrap().sign(&checkpoint_key).unwrap();
+    let note =
+        |size: usize| Checkpoint::new(&name, size as u64, ledger.root(size)).unwrap().sign(&checkpoint_key).unwrap();
     let size = ledger.leaves.len();
     let proof = |index: u64| {
         let path = merkle::inclusion_proof(&ledger, index, size as u64).unwrap();

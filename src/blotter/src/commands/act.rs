@@ -1,7 +1,6 @@
 //! `blotter act`: builds a statement, shows what will be signed and what has happened since, signs and appends.
 
 use anyhow::{Context as _, Result, bail};
-use blotter_keys::jwk::thumbprint;
 use blotter_ledger::{BlobRef, Read, read};
 use blotter_record::{
     Event, EventName, Fact, Id, Instant, Json, Jti, Precision, Presentation, RULES_1, Statement, Unsigned,
@@ -345,9 +344,4 @@ fn explain(context: &Context, name: &str) -> Result<()> {
 
 fn near(event: &str, name: &str) -> bool {
     event.split('.').any(|word| word.len() > 3 && name.contains(word))
-}
-
-/// The thumbprint of a speaker's key, for messages.
-pub(crate) fn kid_of(speaker: &Speaker) -> String {
-    thumbprint(speaker.signer.public()).to_string()
 }

@@ -98,7 +98,8 @@ fn play(context: &Context) -> Result<()> {
     for (name, role, full_name, title) in PEOPLE {
         let kind = if role == "service" { "service" } else { "person" };
         let key = keystore::create(&context.keys_dir(), name, None)?;
-        let actor = enrol(context, &ledger, &founder, kind, &new_name(), &key, &[("name", full_name), ("title", title)])?;
+        let actor =
+            enrol(context, &ledger, &founder, kind, &new_name(), &key, &[("name", full_name), ("title", title)])?;
         let grant = Words::now("role.granted", actor.stream()).fact("role", role);
         say(context, &ledger, &founder, &grant)?;
         stage.people.push((name, Speaker { actor, signer: Signer::Held(key) }));
@@ -160,7 +161,8 @@ fn tamper(dir: &Path) -> Result<u64> {
     let pick = "SELECT seq FROM entry WHERE instr(bytes, '\"incident/') ORDER BY seq LIMIT 1 OFFSET 3";
     let seq: i64 = store.query_row(pick, [], |row| row.get(0))?;
     store.execute_batch("DROP TRIGGER entry_is_never_updated")?;
-    let sql = "UPDATE entry SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"recorded\":\"20', '\"recorded\":\"19') AS BLOB)
+    let sql =
+        "UPDATE entry SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"recorded\":\"20', '\"recorded\":\"19') AS BLOB)
                WHERE seq = ?1";
     store.execute(sql, [seq])?;
     Ok(u64::try_from(seq)?)

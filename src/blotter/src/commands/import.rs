@@ -288,16 +288,19 @@ impl Work<'_> {
         .collect()
     }
 
-    fn sign(&self, notary: &Speaker, import: &Id, actors: &HashMap<String, ActorId>, imported: Imported) -> Result<String> {
+    fn sign(
+        &self,
+        notary: &Speaker,
+        import: &Id,
+        actors: &HashMap<String, ActorId>,
+        imported: Imported,
+    ) -> Result<String> {
         let line = imported.line;
-        let actor = actors.get(&imported.person).with_context(|| format!("line {line}: nobody for {:?}", imported.person))?;
+        let actor =
+            actors.get(&imported.person).with_context(|| format!("line {line}: nobody for {:?}", imported.person))?;
         let attribution = Attribution { actor: actor.clone(), auth: import.clone() };
-        let draft = imported.draft(
-            notary.actor.clone(),
-            attribution,
-            self.keyring.audience().to_owned(),
-            now_us() / 1_000_000,
-        );
+        let draft =
+            imported.draft(notary.actor.clone(), attribution, self.keyring.audience().to_owned(), now_us() / 1_000_000);
         let kid: Hash = thumbprint(notary.signer.public());
         let unsigned = draft.build(&kid, random_bytes).with_context(|| format!("line {line}"))?;
         Ok(notary.sign(unsigned)?.to_text())
@@ -326,7 +329,8 @@ impl Work<'_> {
     }
 
     fn report(&self, import: Option<&Id>, added: u64, summary: &Summary) -> Exit {
-        let rejected: Vec<_> = summary.reasons.iter().map(|(line, reason)| json!({ "line": line, "reason": reason })).collect();
+        let rejected: Vec<_> =
+            summary.reasons.iter().map(|(line, reason)| json!({ "line": line, "reason": reason })).collect();
         let json = json!({
             "import": import.map(Id::as_str), "added": added, "rows": summary.rows, "statements": summary.statements(),
             "duplicates": summary.duplicates, "rejected": summary.rejected, "rejections": rejected, "events": summary.events,
@@ -335,7 +339,11 @@ impl Work<'_> {
         self.context.out.result(&json, || {
             let mut text = match import {
                 Some(import) => format!("{added} statements recorded from {} rows ({import}).", summary.rows),
-                None => format!("Nothing new: all {} statements of {} rows are in the ledger.", summary.statements(), summary.rows),
+                None => format!(
+                    "Nothing new: all {} statements of {} rows are in the ledger.",
+                    summary.statements(),
+                    summary.rows
+                ),
             };
             if import.is_some() {
                 let rows = summary.events.iter().map(|(event, count)| vec![event.clone(), count.to_string()]);

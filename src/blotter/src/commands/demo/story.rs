@@ -76,7 +76,12 @@ fn initiate(stage: &mut Stage<'_>) -> Result<()> {
             .data("host", host)
     };
     let at = "2025-07-25T04:41:00-05:00";
-    stage.say("edr", "alert", at, alert("A-1", at, 3, "Remote desktop session with a service account", "fs-parks-02"))?;
+    stage.say(
+        "edr",
+        "alert",
+        at,
+        alert("A-1", at, 3, "Remote desktop session with a service account", "fs-parks-02"),
+    )?;
     let at = "2025-07-25T04:58:00-05:00";
     stage.say("edr", "alert2", at, alert("A-2", at, 4, "Many files renamed in a short time", "fs-parks-02"))?;
     let triaged = Words::now("alert.triaged", id("alert/A-2"))
@@ -92,7 +97,8 @@ fn initiate(stage: &mut Stage<'_>) -> Result<()> {
         .data("title", "Possible ransomware on a file server of Parks and Recreation")
         .data("summary", "A service account logged in at night, then files were renamed in bulk.");
     stage.say("analyst", "opened", "2025-07-25T05:12:00-05:00", opened)?;
-    let linked = words("alert.linked").about(id("alert/A-1")).fact("alert", "alert/A-1").fact("correlation", "same-host");
+    let linked =
+        words("alert.linked").about(id("alert/A-1")).fact("alert", "alert/A-1").fact("correlation", "same-host");
     stage.say("analyst", "linked", "2025-07-25T05:14:00-05:00", linked)?;
     stage.say("analyst", "acknowledged", "2025-07-25T05:15:00-05:00", words("incident.acknowledged"))
 }
@@ -193,7 +199,9 @@ fn shut_down(stage: &mut Stage<'_>) -> Result<()> {
         .fact("authorisation", stage.jti("shutdown"))
         .data("detail", "Core switches down in the agreed order.");
     stage.say("itops", "containing", "2025-07-28T05:40:00-05:00", started)?;
-    for (service, detail) in [("service/payments", "Online payments"), ("service/library", "Library catalogue and wireless")] {
+    for (service, detail) in
+        [("service/payments", "Online payments"), ("service/library", "Library catalogue and wireless")]
+    {
         let down = words("service.interrupted")
             .fact("service", service)
             .fact("at", "2025-07-28T05:45:00-05:00")
@@ -300,8 +308,18 @@ fn validate(stage: &mut Stage<'_>) -> Result<()> {
             .fact("result", result)
             .data("detail", detail)
     };
-    stage.say("analyst", "failed", "2025-08-14T13:00:00-05:00", check("fail", "One scheduled task of theirs is still there."))?;
-    stage.say("analyst", "passed", "2025-08-15T09:00:00-05:00", check("pass", "Task removed, rescanned, function tested."))?;
+    stage.say(
+        "analyst",
+        "failed",
+        "2025-08-14T13:00:00-05:00",
+        check("fail", "One scheduled task of theirs is still there."),
+    )?;
+    stage.say(
+        "analyst",
+        "passed",
+        "2025-08-15T09:00:00-05:00",
+        check("pass", "Task removed, rescanned, function tested."),
+    )?;
     let signed_off = words("validation.signed-off")
         .fact("services", list(["service/library", "service/payments"]))
         .fact("outcome", "accepted")
@@ -341,7 +359,10 @@ fn improve(stage: &mut Stage<'_>) -> Result<()> {
     stage.say("manager", "improve", "2025-09-02T09:00:00-05:00", entered)?;
     let held = words("review.held")
         .fact("held_at", "2025-09-04T10:00:00-05:00")
-        .fact("attendees", list([stage.actor("manager").as_str(), stage.actor("analyst").as_str(), stage.actor("itops").as_str()]))
+        .fact(
+            "attendees",
+            list([stage.actor("manager").as_str(), stage.actor("analyst").as_str(), stage.actor("itops").as_str()]),
+        )
         .data("minutes", "Two days passed between the first isolation and the shutdown.");
     stage.say("manager", "held", "2025-09-04T12:00:00-05:00", held)?;
     let lesson = Words::now("lesson.recorded", id("lesson/L-1"))
