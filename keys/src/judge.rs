@@ -523,6 +523,7 @@ impl<H: History> Case<'_, H> {
             Event::ErasureApproved => self.check_erasure_approval(),
             Event::ErasureExecuted => self.check_erasure(),
             Event::EntryExpunged => self.check_expunging(),
+            Event::LegalHoldPlaced | Event::LegalHoldReleased => self.check_hold(event),
             _ => Ok(()),
         }
     }
@@ -781,6 +782,20 @@ impl<H: History> Case<'_, H> {
             }
         }
         Ok(())
+    }
+
+    /// FORMAT.md §6.3: a hold is placed once, and released where it was placed.
+    fn check_hold(&self, event: Event) -> Verdict<H> {
+        let hold = self.statement.facts.id("hold").and_then(|hold| self.keyring.holds.get(hold));
+        match hold {
+            None if event == Event::LegalHoldPlaced => Ok(()),
+            None => Err(rule("facts.hold", "no such hold is in force")),
+            Some(_) if event == Event::LegalHoldPlaced => Err(rule("facts.hold", "a hold of that id is in force")),
+            Some(hold) if hold.stream != self.statement.sub => {
+                Err(rule("sub", format!("that hold was placed in {}", hold.stream)))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// FORMAT.md §6.5: two persons, and never in a stream that trust rests on.

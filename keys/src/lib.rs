@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod ed25519;
 pub mod judge;
 pub mod jwk;
+pub mod key_cache;
 pub mod key_file;
 pub mod keyring;
 pub mod merkle;

@@ -2,6 +2,7 @@
 //! made up; how large it is follows real alerts: entries of about 1.1 KB, with two disclosable values.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
@@ -39,9 +40,11 @@ fn founder() -> (ActorId, SecretKey) {
     ("person/founder".parse().expect("an actor"), seed(2))
 }
 
-fn service(n: usize) -> (ActorId, SecretKey) {
-    (format!("service/s{n}").parse().expect("an actor"), seed(10 + n as u8))
-}
+/// The services, made once: making a key costs as much as signing.
+static ALL_SERVICES: LazyLock<Vec<(ActorId, SecretKey)>> = LazyLock::new(|| {
+    let service = |n| (format!("service/s{n}").parse().expect("an actor"), seed(10 + n as u8));
+    (0..SERVICES).map(service).collect()
+});
 
 pub(crate) fn now_us() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -56,7 +59,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 /// The public half of a service's key.
 pub(crate) fn public_of(actor: &ActorId) -> Option<PublicKey> {
-    (0..SERVICES).map(service).find(|(other, _)| other == actor).map(|(_, key)| *key.public())
+    ALL_SERVICES.iter().find(|(other, _)| other == actor).map(|(_, key)| *key.public())
 }
 
 impl Fixture {
@@ -89,8 +92,8 @@ impl Fixture {
         let ledger = fixture.open()?;
         fixture.audience = audience(&ledger)?;
         let own = ("ledger/own".parse::<ActorId>()?, seed(3));
-        for (actor, key) in std::iter::once(own).chain((0..SERVICES).map(service)) {
-            fixture.enrol(&ledger, &actor, &key)?;
+        for (actor, key) in std::iter::once(&own).chain(ALL_SERVICES.iter()) {
+            fixture.enrol(&ledger, actor, key)?;
         }
         drop(ledger);
         Ok(fixture)
@@ -161,7 +164,7 @@ impl Fixture {
 
     /// Alert `n`, with its signature.
     pub(crate) fn alert(&self, n: u64) -> Result<Presentation> {
-        let (actor, key) = service((n % SERVICES as u64) as usize);
+        let (actor, key) = &ALL_SERVICES[(n % SERVICES as u64) as usize];
         let at = Instant::from_unix_us(now_us())?;
         let facts = vec![
             ("source", "source/edr-7".into()),
@@ -176,7 +179,7 @@ impl Fixture {
             ("host", format!("ws-{:05}.example.org", n % 20_000).into()),
         ];
         let stream = format!("alert/A-{}", n / ALERTS_PER_STREAM).parse()?;
-        say(&actor, &key, &self.audience, None, stream, "alert.received", facts, data)
+        say(actor, key, &self.audience, None, stream, "alert.received", facts, data)
     }
 }
 

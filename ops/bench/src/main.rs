@@ -131,8 +131,24 @@ fn small(args: &Args, root: &Path) -> Result<()> {
 }
 
 fn verification(fixture: &Fixture, bound: f64) -> Result<()> {
-    let _ = (fixture, bound);
+    let (rate, _) = verify(fixture, false)?;
+    row("verify, everything", rate, "/s", bound, "verify_strict on all cores");
+    let (rate, _) = verify(fixture, true)?;
+    row("verify --structure", rate, "/s", 400_000.0, "the target");
     Ok(())
+}
+
+/// Entries a second, and how many entries there are.
+fn verify(fixture: &Fixture, structure_only: bool) -> Result<(f64, u64)> {
+    let options = blotter_verify::Options {
+        state_dir: Some(fixture.state_dir.clone()),
+        structure_only,
+        ..blotter_verify::Options::default()
+    };
+    let start = Instant::now();
+    let report = blotter_verify::verify(&fixture.dir, options, &|_| {}, &std::sync::atomic::AtomicBool::new(false))?;
+    ensure!(report.exit_code() == 0, "not verified: {:?}", report.findings);
+    Ok((report.entries as f64 / start.elapsed().as_secs_f64(), report.entries))
 }
 
 fn large(args: &Args, root: &Path) -> Result<()> {
@@ -156,7 +172,7 @@ fn large(args: &Args, root: &Path) -> Result<()> {
     let few = 8.min(rates.len() / 2).max(1);
     let (first, last) = (median(&rates[..few]), median(&rates[rates.len() - few..]));
     row(&format!("append rate at {done} entries"), last, "/s", first, "the same at the start");
-    for what in ["open", "verify"] {
+    for what in ["open", "verify", "verify-structure"] {
         let child = std::process::Command::new(std::env::current_exe()?)
             .args(["--memory-of", what, "--dir"])
             .arg(root.join("large"))
@@ -175,6 +191,9 @@ fn memory_of(what: &str, root: &Path) -> Result<()> {
         println!("| open a ledger of {} entries | {:.2} s | 1 s | |", ledger.size(), start.elapsed().as_secs_f64());
         let texts = fixture.alerts(BATCH * 40)?;
         ensure!(ledger.append_many(&texts).iter().all(Result::is_ok), "an append was refused");
+    } else {
+        let (rate, entries) = verify(&fixture, what == "verify-structure")?;
+        println!("| {what}, {entries} entries | {rate:.0} /s | | |");
     }
     println!("| memory of {what}, at its peak | {} MB | 250 MB | |", peak_kib()? / 1024);
     Ok(())

@@ -33,6 +33,9 @@ pub const QUEUE_STATEMENTS_MAX: usize = 16_384;
 /// What a caller is told to wait when the queue is full, in milliseconds.
 const RETRY_AFTER_MS: u64 = 50;
 
+/// Chunks that [`Ledger::append_many`] sends ahead of the answers, so that no core waits while the disk syncs.
+const CHUNKS_AHEAD_MAX: usize = 8;
+
 /// The database's file in a ledger's directory.
 pub const DATABASE: &str = "ledger.db";
 const LOCK: &str = "writer.lock";
@@ -240,8 +243,8 @@ impl Ledger {
             let bad = bad.into_iter().filter_map(|(at, result)| Some((at, result.err()?))).collect::<Vec<_>>();
             let answer = self.send_waiting(statements);
             pending.push_back((chunk.len(), places, bad, answer));
-            if pending.len() > 2 {
-                collect(pending.pop_front().expect("there are three"), &mut answers);
+            if pending.len() > CHUNKS_AHEAD_MAX {
+                collect(pending.pop_front().expect("it is not empty"), &mut answers);
             }
         }
         pending.into_iter().for_each(|one| collect(one, &mut answers));
@@ -324,6 +327,8 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.queue = None;
+        // The writer's connection is the last to close, and takes the write-ahead log into the database.
+        self.idle.get_mut().expect("no thread panics while it holds this").clear();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }

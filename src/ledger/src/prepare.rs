@@ -1,11 +1,8 @@
 //! The first step of the write path, before the queue and in parallel: read a presentation, check that it is complete,
 //! and verify its signature. What comes out can only be refused for its place in the history.
 
-use std::collections::HashMap;
-use std::sync::RwLock;
-
-use blotter_keys::ed25519::PublicKey;
 use blotter_keys::judge::Refusal;
+use blotter_keys::key_cache::KeyCache;
 use blotter_record::limits::BLOB_BYTES_MAX;
 use blotter_record::{Hash, Json, Presentation, StatementError};
 
@@ -20,25 +17,20 @@ pub struct Prepared {
     pub(crate) blobs: Vec<(String, Vec<u8>)>,
 }
 
-/// The keys that were enrolled so far. A thumbprint names one key for ever, so a signature verified under it stays so;
-/// whether the key may still sign is the judge's question.
-pub(crate) type KnownKeys = RwLock<HashMap<Hash, PublicKey>>;
-
 /// Reads and verifies a presentation. `blobs` are the contents that its values name.
 ///
 /// # Errors
 /// [`Error::Malformed`] or [`Error::Refused`].
-pub(crate) fn prepare(text: &str, blobs: Vec<(String, Vec<u8>)>, keys: &KnownKeys) -> Result<Prepared, Error> {
+pub(crate) fn prepare(text: &str, blobs: Vec<(String, Vec<u8>)>, keys: &KeyCache) -> Result<Prepared, Error> {
     let presentation = Presentation::parse(text)?;
     presentation.check_complete()?;
     check_blobs(&presentation, &blobs)?;
     let statement = &presentation.statement;
-    let key = keys.read().expect("no thread panics while it holds the keys").get(&statement.kid).copied();
-    if let Some(key) = key {
-        key.verify(statement.signing_input(), statement.signature())
-            .map_err(|_| Refusal::Signature { kid: statement.kid })?;
+    let verdict = keys.verify(statement);
+    if let Some(Err(_)) = verdict {
+        return Err(Refusal::Signature { kid: statement.kid }.into());
     }
-    Ok(Prepared { presentation, verified: key.is_some(), blobs })
+    Ok(Prepared { presentation, verified: verdict.is_some(), blobs })
 }
 
 /// A value that names a blob in the vault (FORMAT.md §2.5).

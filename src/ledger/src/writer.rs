@@ -12,13 +12,14 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use blotter_keys::checkpoint::Checkpoint;
 use blotter_keys::ed25519::SecretKey;
+use blotter_keys::key_cache::KeyCache;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::note::KeyName;
 use blotter_record::{Draft, Event, Hash, Id, Instant, Jti, Precision, Via};
 
 use crate::head_file::{Head, HeadFile};
 use crate::plan::{Admitted, Plan, State};
-use crate::prepare::{KnownKeys, Prepared};
+use crate::prepare::Prepared;
 use crate::store::Store;
 use crate::{Clock, Error, Random};
 
@@ -47,7 +48,7 @@ pub(crate) struct Job {
 /// What readers and the writer share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    pub(crate) keys: KnownKeys,
+    pub(crate) keys: KeyCache,
     pub(crate) published: Mutex<Published>,
     pub(crate) news: Condvar,
 }
@@ -250,8 +251,7 @@ fn shut(error: &Error) -> Error {
     }
 }
 
-pub(crate) fn publish_keys(known: &KnownKeys, keyring: &Keyring) {
-    let mut known = known.write().expect("no thread panics while it holds the keys");
+pub(crate) fn publish_keys(known: &KeyCache, keyring: &Keyring) {
     known.extend(keyring.keys().map(|(kid, key)| (*kid, key.public)));
 }
 
