@@ -3,6 +3,7 @@
 
 use blotter_keys::ed25519::PublicKey;
 use blotter_keys::keyring::Keyring;
+use blotter_record::limits::DISCLOSURES_MAX;
 use blotter_record::{Disclosure, Entry, Event, Hash, Statement};
 
 use crate::blob_name::BlobName;
@@ -191,6 +192,10 @@ fn examine_vault(seq: i64, rows: &[DisclosureRow], statement: &Statement, faults
 fn examine_disclosure(seq: i64, row: &DisclosureRow, statement: &Statement) -> Result<(usize, Disclosure), String> {
     if *row.seq.as_ref().map_err(String::clone)? != seq {
         return Err("its column seq names another entry".to_owned());
+    }
+    let place = usize::try_from(row.slot.rem_euclid(DISCLOSURES_MAX as i64)).unwrap_or(usize::MAX);
+    if place >= statement.digests.len() {
+        return Err(format!("the statement has only {} values", statement.digests.len()));
     }
     let (name, text) = (utf8(&row.name)?, utf8(&row.text)?);
     let digest = Hash::of(text.as_bytes());

@@ -21,6 +21,7 @@ mod report;
 mod schema;
 mod store;
 mod streams;
+mod streams_table;
 mod tables;
 mod tree;
 mod vault;
@@ -113,7 +114,7 @@ fn check_all(
     }
     let checked = tables::check_nodes(store, walk);
     tolerate(checked, &mut walk.findings)?;
-    let checked = tables::check_streams(store, walk, options.structure_only);
+    let checked = streams_table::check_streams(store, walk, options.structure_only);
     tolerate(checked, &mut walk.findings)?;
     if !options.structure_only {
         let checked = tables::check_trust(store, walk);
@@ -122,8 +123,8 @@ fn check_all(
             Ok(found) => counts = found,
             Err(error) => tolerate(Err(error), &mut walk.findings)?,
         }
-        vault::check_expunged(walk, options.accept_expunged);
     }
+    vault::check_expunged(walk, options);
     Ok(counts)
 }
 

@@ -68,16 +68,18 @@ pub(crate) fn run(
         }
         let (mut next, mut waiting) = (0, BTreeMap::new());
         for (index, batch) in examined {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(ReadError::CouldNotRun(CouldNotRun::Cancelled));
-            }
             waiting.insert(index, batch);
             while let Some(batch) = waiting.remove(&next) {
+                check_cancelled(cancel)?;
                 take(batch?)?;
                 next += 1;
                 let _ = permits.try_send(());
             }
         }
-        Ok(())
+        check_cancelled(cancel)
     })
+}
+
+fn check_cancelled(cancel: &AtomicBool) -> Result<(), ReadError> {
+    if cancel.load(Ordering::Relaxed) { Err(ReadError::CouldNotRun(CouldNotRun::Cancelled)) } else { Ok(()) }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Stream {
     pub(crate) seqs: Vec<u64>,
     pub(crate) imported: bool,
     pub(crate) blocking: Blocking,
+    /// One of its links was wrong, so what follows from them is not worth telling.
+    pub(crate) faulty: bool,
 }
 
 /// Entries whose bytes can't be read any more, but whose leaf hash is known.
@@ -77,40 +79,19 @@ impl Streams {
         self.all.iter()
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
-    }
-
     /// Checks an entry's link against the stream so far. Where holes explain what is missing, they are filled in; where
     /// nothing does, the stream goes on as the link says, so that one fault is told once.
     ///
+    /// Returns the holes that were filled in.
+    ///
     /// # Errors
     /// What is wrong with the link.
-    pub(crate) fn check(&mut self, link: &StreamLink, tree: &Tree, holes: &Holes) -> Result<(), String> {
+    pub(crate) fn check(&mut self, link: &StreamLink, tree: &Tree, holes: &Holes) -> Result<Vec<u64>, String> {
         let index = self.index(link);
         let stream = &mut self.all[index];
-        let expected = stream.seqs.len() as u64;
-        let last = stream.seqs.last().copied();
-        if link.n == expected {
-            let prev = last.filter(|seq| *seq != UNKNOWN).map(|seq| tree.leaf(seq));
-            return match prev {
-                Some(prev) if prev != link.prev => {
-                    Err(format!("{}: its link is not the leaf hash of that stream's entry before", link.stream))
-                }
-                _ => Ok(()),
-            };
-        }
-        if let Some(seqs) = link.prev.and_then(|prev| explained(link.n, expected, last, prev, holes)) {
-            stream.seqs.extend(seqs);
-            return Ok(());
-        }
-        if link.n < expected {
-            stream.seqs.truncate(usize::try_from(link.n).unwrap_or(usize::MAX));
-        } else if link.n - expected <= UNKNOWN_RUN_MAX {
-            stream.seqs.extend((expected..link.n).map(|_| UNKNOWN));
-        }
-        Err(format!("{}: it says it is entry {} there, and is entry {expected}", link.stream, link.n))
+        let checked = stream.check(link, tree, holes);
+        stream.faulty |= checked.is_err();
+        checked
     }
 
     /// Adds an entry to the stream of its link.
@@ -147,12 +128,40 @@ impl Streams {
             seqs: Vec::new(),
             imported: false,
             blocking: Blocking::default(),
+            faulty: false,
         });
         index
     }
 }
 
 impl Stream {
+    fn check(&mut self, link: &StreamLink, tree: &Tree, holes: &Holes) -> Result<Vec<u64>, String> {
+        if self.id != link.stream {
+            return Err(format!("{}: differs only in case from {}", link.stream, self.id));
+        }
+        let expected = self.seqs.len() as u64;
+        let last = self.seqs.last().copied();
+        if link.n == expected {
+            let prev = last.filter(|seq| *seq != UNKNOWN).map(|seq| tree.leaf(seq));
+            return match prev {
+                Some(prev) if prev != link.prev => {
+                    Err(format!("{}: its link is not the leaf hash of that stream's entry before", link.stream))
+                }
+                _ => Ok(Vec::new()),
+            };
+        }
+        if let Some(seqs) = link.prev.and_then(|prev| explained(link.n, expected, last, prev, holes)) {
+            self.seqs.extend_from_slice(&seqs);
+            return Ok(seqs);
+        }
+        if link.n < expected {
+            self.seqs.truncate(usize::try_from(link.n).unwrap_or(usize::MAX));
+        } else if link.n - expected <= UNKNOWN_RUN_MAX {
+            self.seqs.extend((expected..link.n).map(|_| UNKNOWN));
+        }
+        Err(format!("{}: it says it is entry {} there, and is entry {expected}", link.stream, link.n))
+    }
+
     /// The state that the judge asks for; `None` while it has no entry.
     pub(crate) fn state(&self, tree: &Tree) -> Option<StreamState> {
         let last = *self.seqs.last()?;

@@ -9,6 +9,7 @@ use rusqlite::types::ValueRef;
 
 use crate::blob_name::BlobName;
 use crate::error::ReadError;
+use crate::options::Options;
 use crate::store::Store;
 use crate::tables::{each, int, text};
 use crate::walk::{ExpungeOrder, Walk};
@@ -104,8 +105,14 @@ fn check_blobs(store: &Store, walk: &mut Walk<'_>) -> Result<u64, ReadError> {
 }
 
 /// FORMAT.md §6.5: the bytes of an entry are gone exactly where an order took them.
-pub(crate) fn check_expunged(walk: &mut Walk<'_>, accepted: bool) {
-    let findings = &mut walk.findings;
+pub(crate) fn check_expunged(walk: &mut Walk<'_>, options: &Options) {
+    let (findings, accepted) = (&mut walk.findings, options.accept_expunged);
+    if options.structure_only {
+        for seq in walk.expunged.iter().filter(|_| !accepted) {
+            findings.gap(*seq, "expunged", "its bytes are gone; whether an order took them was not verified");
+        }
+        return;
+    }
     for seq in &walk.expunged {
         let leaf = walk.chain.tree.leaf(*seq);
         let ordered = |order: &&ExpungeOrder| order.seq == *seq && Some(order.leaf) == leaf && order.by_seq > *seq;

@@ -21,7 +21,7 @@ use crate::history::{Jtis, Past};
 use crate::notes::Note;
 use crate::report::Identity;
 use crate::store::Store;
-use crate::streams::{Holes, Streams};
+use crate::streams::{Holes, Streams, UNKNOWN};
 
 /// Entries that may be missing in a row; behind a larger gap the walk does not go on.
 const GAP_MAX: u64 = 4096;
@@ -71,6 +71,8 @@ pub(crate) struct Walk<'a> {
     /// When each key's statements were recorded, in microseconds.
     pub(crate) uses: HashMap<Hash, Vec<i64>>,
     pub(crate) newest_note: Option<(u64, Note)>,
+    /// Sizes of rotations whose checkpoint both keys signed.
+    rotations: Vec<u64>,
     /// The walk ended before the log did.
     pub(crate) stopped: bool,
     root: Cell<Option<(u64, Hash)>>,
@@ -100,6 +102,7 @@ impl<'a> Walk<'a> {
             recorded: None,
             uses: HashMap::new(),
             newest_note: None,
+            rotations: Vec::new(),
             stopped: false,
             root: Cell::new(None),
             unknown_rules: false,
@@ -249,8 +252,15 @@ impl<'a> Walk<'a> {
 
     fn check_links(&mut self, entry: &Entry, seq: u64) {
         for link in &entry.streams {
-            if let Err(what) = self.streams.check(link, &self.chain.tree, &self.holes) {
-                self.findings.damage(seq, "stream", what);
+            match self.streams.check(link, &self.chain.tree, &self.holes) {
+                Ok(filled) if !is_trust_stream(&link.stream) || filled.is_empty() => {}
+                // FORMAT.md §6.5: whom to trust must stay to be read.
+                Ok(filled) => self.findings.damage(
+                    filled.last().copied().filter(|of| *of != UNKNOWN).unwrap_or(seq),
+                    "expunged",
+                    format_args!("an entry of the stream {} is gone; no order can take one", link.stream),
+                ),
+                Err(what) => self.findings.damage(seq, "stream", what),
             }
         }
     }
@@ -450,7 +460,8 @@ impl<'a> Walk<'a> {
             return self.findings.damage(last, "checkpoint", what);
         }
         let needed = keyring.checkpoint_keys(size);
-        if !self.structure_only || needed.len() > 1 {
+        let rotates = needed.len() > 1;
+        if !self.structure_only || rotates {
             for key in needed {
                 if !note.is_signed_by(key) {
                     let what =
@@ -464,6 +475,9 @@ impl<'a> Walk<'a> {
         } else {
             let what = format_args!("the ledger signed another root for its first {size} entries");
             self.findings.damage_to_tree(last, "checkpoint-root", what);
+        }
+        if rotates {
+            self.rotations.push(size);
         }
         self.newest_note = Some((size, note));
     }
@@ -481,6 +495,13 @@ impl<'a> Walk<'a> {
                 .as_ref()
                 .is_some_and(|(at, note)| *at == size && root.is_some_and(|root| note.has_root(size, root)));
             self.chain.finish(signed, &mut self.findings);
+        }
+        // FORMAT.md §6.2: a rotation holds only with a checkpoint of both keys at its very size.
+        for key in self.keyring.iter().flat_map(|keyring| keyring.ledger_keys().iter().skip(1)) {
+            if !self.rotations.contains(&key.from_size) {
+                let what = format_args!("no checkpoint of both keys at the rotation's size {}", key.from_size);
+                self.findings.damage(key.from_size - 1, "rotation", what);
+            }
         }
         match newest {
             Some((covered, note)) if covered == size => self.check_newest(&note, size),

@@ -303,7 +303,7 @@ impl Forge {
         let line = &self.lines[seq];
         let links = line.streams.iter().map(|stream| {
             let of_stream = (0..seq).filter(|at| self.lines[*at].streams.contains(stream));
-            let last = of_stream.clone().last();
+            let last = of_stream.clone().next_back();
             StreamLink { stream: stream.clone(), n: of_stream.count() as u64, prev: last.map(|at| self.leaves[at]) }
         });
         let entry = Entry {
