@@ -260,6 +260,11 @@ impl Keyring {
         self.expunged.get(&seq)
     }
 
+    /// The entries whose bytes were replaced by their leaf hash.
+    pub fn expunged(&self) -> impl Iterator<Item = u64> {
+        self.expunged.keys().copied()
+    }
+
     /// Whether an actor holds a role at an instant, the founder's powers during bootstrap included.
     pub fn holds(&self, actor: &ActorId, role: Role, at: &Instant) -> bool {
         if role == Role::Admin && self.bootstrap_open && *actor == self.founder {

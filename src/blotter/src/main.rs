@@ -3,9 +3,15 @@
 
 mod commands;
 mod context;
+mod examine;
+mod files;
+mod finder;
 mod keystore;
 mod out;
+mod people;
+mod row;
 mod session;
+mod when;
 
 use std::process::ExitCode;
 
@@ -17,9 +23,10 @@ use crate::out::{Out, Tone};
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done; for verify: everything verified
-  1  verify: tampering or damage was found, and the first bad entry is named
+  1  tampering or damage was found, and the first bad entry is named; a proof does not hold
   2  could not run: wrong usage, something is not there, or the system failed
-  3  incomplete: verify needed something that is missing or unknown; import left broken rows out
+  3  incomplete: verify needed something that is missing or unknown; import left broken rows out; a restored backup is
+     older than what the ledger had signed
   4  refused: the statement may not enter the log (role, key, seen, another rule); nothing was recorded
 
 A first look: `blotter demo --dir DIR`. The record's format: FORMAT.md.";
@@ -44,6 +51,15 @@ enum Command {
     Import(commands::import::Import),
     Verify(commands::verify::Verify),
     Demo(commands::demo::Demo),
+    Log(commands::log::Log),
+    Show(commands::show::Show),
+    Checkpoint(commands::checkpoint::CheckpointArgs),
+    Proof(commands::proof::Proof),
+    Tiles(commands::tiles::Tiles),
+    Anchor(commands::anchor::AnchorArgs),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
+    Completions(commands::completions::Completions),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -74,6 +90,15 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Import(args) => return commands::import::run(context, &args),
         Command::Verify(args) => return commands::verify::run(context, &args),
         Command::Demo(args) => return commands::demo::run(context, &args),
+        Command::Log(args) => commands::log::run(context, &args)?,
+        Command::Show(args) => return commands::show::run(context, &args),
+        Command::Checkpoint(args) => commands::checkpoint::run(context, &args)?,
+        Command::Proof(args) => return commands::proof::run(context, &args),
+        Command::Tiles(args) => commands::tiles::run(context, &args)?,
+        Command::Anchor(args) => commands::anchor::run(context, &args)?,
+        Command::Backup(args) => commands::backup::run(context, &args)?,
+        Command::Restore(args) => return commands::restore::run(context, &args),
+        Command::Completions(args) => commands::completions::run(context, &args)?,
     }
     Ok(Exit::Done)
 }
@@ -84,11 +109,16 @@ fn report(out: &Out, error: &anyhow::Error) -> Exit {
         error.downcast_ref::<Error>(),
         Some(Error::Refused(_) | Error::ListRefused { .. } | Error::Malformed(_))
     );
-    let exit = if refused { Exit::Refused } else { Exit::CouldNotRun };
+    let exit = match error.downcast_ref::<Error>() {
+        _ if refused => Exit::Refused,
+        Some(Error::Corrupt { .. }) => Exit::Damaged,
+        _ => Exit::CouldNotRun,
+    };
     if out.json {
         let code = match error.downcast_ref::<Error>() {
             Some(Error::Refused(refusal)) => refusal.code(),
             Some(Error::Malformed(_)) => "malformed",
+            Some(Error::Corrupt { .. }) => "damaged",
             _ => "could-not-run",
         };
         out.line(&serde_json::json!({ "error": format!("{error:#}"), "code": code }).to_string());

@@ -94,7 +94,8 @@ pub(crate) fn anchor_of(store: &dyn Read, keyring: &Keyring) -> Result<Anchor> {
     })
 }
 
-fn open_checkpoint(note: &UnverifiedCheckpoint, keyring: &Keyring) -> Result<Checkpoint> {
+/// A checkpoint opened with the keys that must have signed one of its size.
+pub(crate) fn open_checkpoint(note: &UnverifiedCheckpoint, keyring: &Keyring) -> Result<Checkpoint> {
     let keys: Vec<_> = keyring.checkpoint_keys(note.claimed_size()).into_iter().cloned().collect();
     Ok(note.open(keyring.origin().as_str(), &keys)?)
 }
@@ -128,22 +129,22 @@ fn kept_path(state_dir: &Path, keyring: &Keyring) -> PathBuf {
     state_dir.join(format!("{}.kept", blotter_ledger::genesis_of(keyring)))
 }
 
-fn check_continues(store: &dyn Read, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
+/// Whether the log of `old` is what the log of `new` begins with.
+pub(crate) fn check_continues(store: &dyn Read, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
+    let damaged = |what: String| Error::Corrupt { seq: old.size(), what };
     if old.size() > new.size() {
-        bail!(
-            "it had {} entries when you last looked, and has {} now: it was cut, or restored",
-            old.size(),
-            new.size()
-        );
+        let what = format!("the log had {} entries, and has {} now: it was cut, or restored", old.size(), new.size());
+        return Err(damaged(what).into());
     }
     if old.size() == new.size() {
         if old.root() != new.root() {
-            bail!("another log of the same length: it was rewritten");
+            return Err(damaged("another log of the same length: it was rewritten".to_owned()).into());
         }
         return Ok(());
     }
     let proof = consistency_proof(&Tree(store), old.size(), new.size())?;
-    verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof).context("it was rewritten")
+    verify_consistency(old.size(), old.root(), new.size(), new.root(), &proof)
+        .map_err(|e| damaged(format!("it was rewritten: {e}")).into())
 }
 
 /// What somebody has before them when they sign in a stream: its last entry, and the verified head of the log.

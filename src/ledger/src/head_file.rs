@@ -77,18 +77,9 @@ impl HeadFile {
         }
         let mut bytes = Vec::new();
         (&mut file).take(4 * LINE_BYTES as u64).read_to_end(&mut bytes).map_err(io(&path))?;
-        let lines = bytes.chunks(LINE_BYTES).map(parse_line);
-        let newest =
-            lines.enumerate().filter_map(|(index, head)| Some((index, head?))).max_by_key(|(_, head)| head.size);
-        if newest.is_none() && !bytes.is_empty() {
-            return Err(HeadFileError::Damaged(path));
-        }
+        let newest = newest(&path, &bytes)?;
         let erased_path = path.with_extension("erased");
-        let erased = match fs::read_to_string(&erased_path) {
-            Ok(text) => text.lines().filter_map(|line| line.parse().ok()).collect(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => HashSet::new(),
-            Err(cause) => return Err(HeadFileError::Io { path: erased_path, cause }),
-        };
+        let erased = read_erased(&erased_path)?;
         sync_dir(state_dir).map_err(io(state_dir))?;
         let next_line = newest.map_or(0, |(index, _)| (index as u64 + 1) % 2);
         Ok((Self { path, file, next_line, erased_path, erased }, newest.map(|(_, head)| head)))
@@ -126,6 +117,39 @@ impl HeadFile {
     /// Digests of values that were erased at some time.
     pub fn erased(&self) -> &HashSet<Hash> {
         &self.erased
+    }
+}
+
+/// What stands in the state directory about the ledger `genesis`, without a lock: its head, if there is one, and the
+/// digests of erased values.
+///
+/// # Errors
+/// If there is something that is damaged or can't be read.
+pub fn peek(state_dir: &Path, genesis: &Hash) -> Result<(Option<Head>, HashSet<Hash>), HeadFileError> {
+    let path = path_of(state_dir, genesis);
+    let erased = read_erased(&path.with_extension("erased"))?;
+    match fs::read(&path) {
+        Ok(bytes) => Ok((newest(&path, &bytes)?.map(|(_, head)| head), erased)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((None, erased)),
+        Err(cause) => Err(HeadFileError::Io { path, cause }),
+    }
+}
+
+/// The intact line with the larger size: its number, and what it says.
+fn newest(path: &Path, bytes: &[u8]) -> Result<Option<(usize, Head)>, HeadFileError> {
+    let lines = bytes.chunks(LINE_BYTES).map(parse_line);
+    let newest = lines.enumerate().filter_map(|(index, head)| Some((index, head?))).max_by_key(|(_, head)| head.size);
+    if newest.is_none() && !bytes.is_empty() {
+        return Err(HeadFileError::Damaged(path.to_owned()));
+    }
+    Ok(newest)
+}
+
+fn read_erased(path: &Path) -> Result<HashSet<Hash>, HeadFileError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(cause) => Err(HeadFileError::Io { path: path.to_owned(), cause }),
     }
 }
 

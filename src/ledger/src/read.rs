@@ -8,12 +8,15 @@ use blotter_keys::merkle::{self, Frontier};
 use blotter_keys::note::SignedNote;
 use blotter_keys::tlog_proof::TlogProof;
 use blotter_record::{Entry, Hash, Json, Statement};
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::store::{Read, StoreError, Stored, Tree};
 
 /// Leaves of one tile.
 const TILE: u64 = 256;
+/// From so many entries on, all cores read them.
+const PARALLEL_MIN: usize = 64;
 
 /// An entry and the statement in it.
 #[derive(Debug, Clone)]
@@ -29,7 +32,11 @@ pub struct ReadEntry {
 /// # Errors
 /// If the store can't be read, or one of them is no entry.
 pub fn entries(store: &dyn Read, from: u64, limit: usize) -> Result<Vec<ReadEntry>, Error> {
-    store.entries(from, limit)?.into_iter().map(|stored| Ok(read(stored)?)).collect()
+    let stored = store.entries(from, limit)?;
+    if stored.len() < PARALLEL_MIN {
+        return stored.into_iter().map(|stored| Ok(read(stored)?)).collect();
+    }
+    stored.into_par_iter().map(|stored| Ok(read(stored)?)).collect()
 }
 
 fn read(stored: Stored) -> Result<ReadEntry, StoreError> {
@@ -118,21 +125,55 @@ pub struct Opened {
     pub frontier: Frontier,
 }
 
-/// Reads the head and folds the keyring.
+/// Reads the head and folds the keyring. Another process may append meanwhile: what counts is the log at its newest
+/// checkpoint, and nothing before that ever changes.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if checkpoint, tree and entries don't belong together.
 pub fn open_keyring(store: &dyn Read) -> Result<Opened, Error> {
-    let size = store.size()?;
-    let frontier = prove_nodes(store, size)?;
+    let note = head(store)?;
+    let frontier = prove_nodes(store, note.claimed_size())?;
+    let keyring = fold_keyring(store, note.claimed_size(), note.claimed_size())?;
+    check_head(&note, &keyring, &frontier)?;
+    Ok(Opened { keyring, frontier })
+}
+
+/// Who could say what just before entry `seq` of a ledger that [`open_keyring`] opened; before entry 0, nobody could.
+///
+/// # Errors
+/// [`Error::Corrupt`] if an entry that the keyring is folded from is not in the tree.
+pub fn keyring_before(store: &dyn Read, seq: u64) -> Result<Option<Keyring>, Error> {
+    if seq == 0 {
+        return Ok(None);
+    }
+    let size = head(store)?.claimed_size();
+    fold_keyring(store, size, seq).map(Some)
+}
+
+/// The newest checkpoint, its signature not verified; there is one over every entry that was committed before.
+fn head(store: &dyn Read) -> Result<UnverifiedCheckpoint, Error> {
+    let before = store.size()?;
+    let note = checkpoint(store)?;
+    let size = note.claimed_size();
+    if before == size || (before < size && size <= store.size()?) {
+        return Ok(note);
+    }
+    let what = format!("there are {before} entries, but the newest checkpoint is over {size}");
+    Err(Error::Corrupt { seq: before.min(size), what })
+}
+
+/// The keyring after the entries before `end`, each proven to be in the tree of `size` entries.
+fn fold_keyring(store: &dyn Read, size: u64, end: u64) -> Result<Keyring, Error> {
     let trusted = store.trusted()?;
+    let there = store.size()?;
+    if let Some(seq) = trusted.iter().copied().find(|seq| *seq >= there) {
+        let what = "the keyring's index names it, but the log is shorter".into();
+        return Err(Error::Corrupt { seq, what });
+    }
     let mut keyring: Option<Keyring> = None;
     let mut tile: Option<(u64, Vec<Hash>)> = None;
-    for seq in trusted {
+    for seq in trusted.into_iter().take_while(|seq| *seq < size.min(end)) {
         let corrupt = |what: String| Error::Corrupt { seq, what };
-        if seq >= size {
-            return Err(corrupt("the keyring's index names it, but the log is shorter".into()));
-        }
         if tile.as_ref().is_none_or(|(index, _)| *index != seq / TILE) {
             tile = Some((seq / TILE, prove_tile(store, seq / TILE, size)?));
         }
@@ -157,9 +198,7 @@ pub fn open_keyring(store: &dyn Read) -> Result<Opened, Error> {
             Some(keyring) => keyring.apply(&entry, &statement),
         }
     }
-    let keyring = keyring.ok_or(Error::Corrupt { seq: 0, what: "there is no entry 0".into() })?;
-    check_head(store, &keyring, &frontier)?;
-    Ok(Opened { keyring, frontier })
+    keyring.ok_or(Error::Corrupt { seq: 0, what: "there is no entry 0".into() })
 }
 
 /// The tree's right edge, computed from all stored roots of full tiles of leaves; those above them must agree.
@@ -204,16 +243,9 @@ fn prove_tile(store: &dyn Read, index: u64, size: u64) -> Result<Vec<Hash>, Erro
     Ok(leaves)
 }
 
-fn check_head(store: &dyn Read, keyring: &Keyring, frontier: &Frontier) -> Result<(), Error> {
+fn check_head(note: &UnverifiedCheckpoint, keyring: &Keyring, frontier: &Frontier) -> Result<(), Error> {
     let size = frontier.size();
     let corrupt = |what: String| Error::Corrupt { seq: size, what };
-    let note = checkpoint(store)?;
-    if note.claimed_size() != size {
-        return Err(corrupt(format!(
-            "there are {size} entries, but the newest checkpoint is over {}",
-            note.claimed_size()
-        )));
-    }
     let keys: Vec<_> = keyring.checkpoint_keys(size).into_iter().cloned().collect();
     let signed = note.note().verify(&keys).map_err(|e| corrupt(format!("the newest checkpoint: {e}")))?;
     if signed.len() != keys.len() {

@@ -100,10 +100,21 @@ impl Sqlite {
         set("trusted_schema", 0)
     }
 
-    /// Copies the database, as it is at one moment, into a new file.
+    /// The newest signed checkpoint of a log of at most `size` entries, with its size.
     ///
     /// # Errors
-    /// If the file exists or can't be written.
+    /// If the store can't be read.
+    pub fn checkpoint_upto(&self, size: u64) -> Result<Option<(u64, String)>, StoreError> {
+        let sql = "SELECT size, note FROM checkpoint WHERE size <= ?1 ORDER BY size DESC LIMIT 1";
+        let found =
+            self.many("reading a checkpoint", sql, [signed(size)], |row| Ok((unsigned(row.get(0)?), row.get(1)?)));
+        Ok(found?.pop())
+    }
+
+    /// Copies the database, as it is at one moment, into a new or empty file.
+    ///
+    /// # Errors
+    /// If the file exists and is not empty, or can't be written.
     pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         let text = path.to_str().ok_or_else(|| failed("backing up")(format!("{} is not UTF-8", path.display())))?;
         self.db.execute("VACUUM INTO ?1", [text]).map_err(|e| failed("backing up")(reason(&e)))?;

@@ -1,7 +1,16 @@
 //! The commands, a file each: its options, and what it does with them.
 
 pub(crate) mod act;
+pub(crate) mod anchor;
+pub(crate) mod backup;
+pub(crate) mod checkpoint;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod proof;
+pub(crate) mod restore;
+pub(crate) mod show;
+pub(crate) mod tiles;
 pub(crate) mod verify;

@@ -1,0 +1,12 @@
+//! Projections: what the entries of a ledger add up to. Each is a fold that cannot fail and asks no clock, with rows in
+//! `views.db` that can be deleted and come back the same, bit for bit.
+//!
+//! Invariant: nothing here is the truth. What a view says is looked up in the log before it is shown.
+
+mod filter;
+mod log_index;
+mod views;
+
+pub use filter::{Filter, Pattern, Span};
+pub use log_index::{Change, LogIndex, Row, fold};
+pub use views::{LogEntry, Source, VIEWS, ViewError};

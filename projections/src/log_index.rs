@@ -1,0 +1,172 @@
+//! The log index: which entries are there of a stream, an event, an actor, a time. Only facts are in it, so nothing of
+//! it has to be erased; what is expunged leaves it.
+
+use blotter_record::{ActorId, Entry, Event, Hash, Id, Statement};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Transaction, params};
+use sha2::{Digest, Sha256};
+
+use crate::filter::Filter;
+use crate::views::LogEntry;
+
+/// Changes whenever the rows would: then the view is built anew.
+pub(crate) const VERSION: i64 = 1;
+/// Its name among the views.
+pub(crate) const NAME: &str = "log";
+/// Its tables.
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE log_entry (
+    seq         INTEGER PRIMARY KEY,
+    recorded_us INTEGER NOT NULL,
+    occurred_us INTEGER,
+    event       TEXT NOT NULL,
+    actor       TEXT NOT NULL,
+    sub         TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_entry_recorded ON log_entry (recorded_us);
+CREATE INDEX log_entry_occurred ON log_entry (occurred_us);
+CREATE INDEX log_entry_event ON log_entry (event);
+CREATE INDEX log_entry_actor ON log_entry (actor);
+CREATE TABLE log_stream (
+    stream TEXT NOT NULL COLLATE NOCASE,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (stream, seq)
+) STRICT, WITHOUT ROWID;
+";
+/// What takes them away again.
+pub(crate) const DROP: &str = "DROP TABLE IF EXISTS log_entry; DROP TABLE IF EXISTS log_stream;";
+
+/// What the index knows of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub seq: u64,
+    /// When it was recorded, in microseconds since 1970.
+    pub recorded_us: i64,
+    /// When it happened, as its actor says; the start of the interval if that is coarse.
+    pub occurred_us: Option<i64>,
+    /// Its event.
+    pub event: String,
+    /// Its actor; of a notarised statement, whom it is attributed to.
+    pub actor: ActorId,
+    /// Its streams: `sub`, then `about`.
+    pub streams: Vec<Id>,
+}
+
+impl Row {
+    /// The row of an entry.
+    pub fn of(entry: &Entry, statement: &Statement) -> Self {
+        Self {
+            seq: entry.seq,
+            recorded_us: entry.recorded.unix_us(),
+            occurred_us: statement.occurred.as_ref().map(|at| at.unix_us()),
+            event: statement.event.as_str().to_owned(),
+            actor: statement.actor().clone(),
+            streams: statement.streams().cloned().collect(),
+        }
+    }
+}
+
+/// What an entry does to the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A row more.
+    Put(Row),
+    /// The row of this entry goes.
+    Remove(u64),
+}
+
+/// What an entry does to the index. All events are alike to it but the one that takes an entry's bytes away; so a view
+/// that saw these bytes and one that never did end up the same.
+pub fn fold(entry: &LogEntry) -> Vec<Change> {
+    let Some((entry, statement)) = &entry.said else { return Vec::new() };
+    let mut changes = vec![Change::Put(Row::of(entry, statement))];
+    if statement.event.known() == Some(Event::EntryExpunged) {
+        let seq = statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok());
+        changes.extend(seq.map(Change::Remove));
+    }
+    changes
+}
+
+/// The log index, caught up with a ledger.
+pub struct LogIndex {
+    pub(crate) db: Connection,
+}
+
+impl LogIndex {
+    /// Seqs of the entries from `from` on and before `end` that the filter admits, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn seqs(
+        &self,
+        filter: &Filter,
+        (from, end): (u64, u64),
+        newest_first: bool,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<u64>> {
+        let bounds: Vec<Value> = [from, end, limit as u64].into_iter().map(|n| signed(n).into()).collect();
+        let (sql, values) = filter.sql(newest_first, bounds);
+        let mut query = self.db.prepare_cached(&sql)?;
+        let seqs = query.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, i64>(0))?;
+        seqs.map(|seq| seq.map(|seq| u64::try_from(seq).unwrap_or(0))).collect()
+    }
+
+    /// SHA-256 over all rows in the order of their keys: the same for the same log, however the view came to be.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn digest(&self) -> rusqlite::Result<Hash> {
+        let mut hasher = Sha256::new();
+        hasher.update("blotter/view/log/1\n");
+        let mut entries =
+            self.db.prepare("SELECT seq, recorded_us, occurred_us, event, actor, sub FROM log_entry ORDER BY seq")?;
+        let mut rows = entries.query([])?;
+        while let Some(row) = rows.next()? {
+            let occurred = row.get::<_, Option<i64>>(2)?.map_or(String::new(), |at_us| at_us.to_string());
+            let (seq, recorded): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let (event, actor, sub): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            hasher.update(format!("{seq}\t{recorded}\t{occurred}\t{event}\t{actor}\t{sub}\n"));
+        }
+        // By code point, as strings compare in this format, and not as the index collates.
+        let mut streams = self.db.prepare("SELECT stream, seq FROM log_stream ORDER BY stream COLLATE BINARY, seq")?;
+        let mut rows = streams.query([])?;
+        while let Some(row) = rows.next()? {
+            let (stream, seq): (String, i64) = (row.get(0)?, row.get(1)?);
+            hasher.update(format!("{stream}\t{seq}\n"));
+        }
+        Ok(Hash(hasher.finalize().into()))
+    }
+}
+
+/// Writes changes, in their order.
+pub(crate) fn save(tx: &Transaction<'_>, changes: impl IntoIterator<Item = Change>) -> rusqlite::Result<()> {
+    let mut put = tx.prepare_cached(
+        "INSERT OR REPLACE INTO log_entry (seq, recorded_us, occurred_us, event, actor, sub)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let mut link = tx.prepare_cached("INSERT OR REPLACE INTO log_stream (stream, seq) VALUES (?1, ?2)")?;
+    let mut remove = tx.prepare_cached("DELETE FROM log_entry WHERE seq = ?1")?;
+    for change in changes {
+        match change {
+            Change::Put(row) => {
+                let seq = signed(row.seq);
+                let sub = row.streams.first().map_or("", Id::as_str);
+                put.execute(params![seq, row.recorded_us, row.occurred_us, row.event, row.actor.as_str(), sub])?;
+                for stream in &row.streams {
+                    link.execute(params![stream.as_str(), seq])?;
+                }
+            }
+            Change::Remove(seq) => {
+                remove.execute([signed(seq)])?;
+                // Rare: two people must have ordered it. So no index is kept for it.
+                tx.execute("DELETE FROM log_stream WHERE seq = ?1", [signed(seq)])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,214 @@
+//! `views.db`: the file that views live in, and the runner that brings them up to date. It may be deleted at any time.
+//! A view knows how far it got and in which log; if that log is another now, or was cut or rewritten, it starts anew.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use blotter_record::{Entry, Hash, Statement};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::log_index::{self, LogIndex};
+
+/// The file's name in a ledger's directory.
+pub const VIEWS: &str = "views.db";
+
+/// Entries folded and saved at once.
+const BATCH_ENTRIES: usize = 4_096;
+/// How long another process may hold the file before we do without it.
+const BUSY_MS_MAX: u64 = 2_000;
+/// The format of the table of positions.
+const LAYOUT: i64 = 1;
+
+/// An entry to be folded.
+#[derive(Debug, Clone)]
+pub struct LogEntry {
+    /// Its number.
+    pub seq: u64,
+    /// Its leaf hash.
+    pub leaf: Hash,
+    /// The entry and its statement; `None` if it was expunged.
+    pub said: Option<(Entry, Statement)>,
+}
+
+/// A log to be folded: entries that are committed, and never change but by being expunged.
+pub trait Source {
+    /// Why it can't be read.
+    type Error;
+
+    /// How many entries there are.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn size(&self) -> Result<u64, Self::Error>;
+
+    /// The leaf hash of an entry that is there.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn leaf(&self, seq: u64) -> Result<Hash, Self::Error>;
+
+    /// Up to `limit` entries from `from` on.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Self::Error>;
+}
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError<E> {
+    /// The file can't be used: read-only, held by somebody else, or the disk is full. The log itself can still be scanned.
+    #[error("{}: {cause}", .path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        cause: rusqlite::Error,
+    },
+    /// The log can't be read.
+    #[error(transparent)]
+    Source(E),
+}
+
+impl LogIndex {
+    /// Opens the index in `path`, makes it if need be, and catches up with the log. `progress(done, size)` is told after
+    /// each batch. A damaged file is thrown away and built anew.
+    ///
+    /// # Errors
+    /// If the file can't be used, or the log can't be read.
+    pub fn open<S: Source>(
+        path: &Path,
+        source: &S,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, ViewError<S::Error>> {
+        match open(path, source, progress) {
+            Err(Failed::Database(cause)) if is_damaged(&cause) => {
+                remove(path);
+                open(path, source, progress)
+            }
+            opened => opened,
+        }
+        .map_err(|failed| match failed {
+            Failed::Database(cause) => ViewError::Unusable { path: path.to_owned(), cause },
+            Failed::Source(cause) => ViewError::Source(cause),
+        })
+    }
+}
+
+enum Failed<E> {
+    Database(rusqlite::Error),
+    Source(E),
+}
+
+impl<E> From<rusqlite::Error> for Failed<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+fn open<S: Source>(path: &Path, source: &S, progress: &mut dyn FnMut(u64, u64)) -> Result<LogIndex, Failed<S::Error>> {
+    let mut db = connect(path)?;
+    let genesis = source.leaf(0).map_err(Failed::Source)?;
+    loop {
+        let size = source.size().map_err(Failed::Source)?;
+        // Where we are is read in the transaction that moves us: another process may be catching up, too.
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let at = position(&tx, source, &genesis, size)?;
+        if at >= size {
+            tx.commit()?;
+            return Ok(LogIndex { db });
+        }
+        let entries = source.entries(at, BATCH_ENTRIES).map_err(Failed::Source)?;
+        let Some(last) = entries.last() else {
+            tx.commit()?;
+            return Ok(LogIndex { db });
+        };
+        log_index::save(&tx, entries.iter().flat_map(log_index::fold))?;
+        tx.execute(
+            "UPDATE view SET size = ?2, leaf = ?3 WHERE name = ?1",
+            params![log_index::NAME, signed(last.seq + 1), last.leaf.0.as_slice()],
+        )?;
+        let done = last.seq + 1;
+        tx.commit()?;
+        progress(done, size.max(done));
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    make_private(path);
+    let db = Connection::open(path)?;
+    db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    // Whatever a power loss takes is folded again.
+    db.pragma_update(None, "synchronous", "normal")?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cache_size", -64 * 1024)?;
+    let layout: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if layout != LAYOUT {
+        db.execute_batch(
+            "CREATE TABLE IF NOT EXISTS view (
+                 name    TEXT PRIMARY KEY,
+                 version INTEGER NOT NULL,
+                 genesis BLOB NOT NULL,      -- leaf hash of entry 0
+                 size    INTEGER NOT NULL,   -- entries folded
+                 leaf    BLOB NOT NULL       -- leaf hash of the last of them
+             ) STRICT;
+             PRAGMA user_version = 1;",
+        )?;
+    }
+    Ok(db)
+}
+
+/// How many entries the view has of this very log; one of another log, or of another version, is emptied first.
+fn position<S: Source>(tx: &Transaction<'_>, source: &S, genesis: &Hash, size: u64) -> Result<u64, Failed<S::Error>> {
+    let known: Option<(i64, [u8; 32], i64, [u8; 32])> = tx
+        .query_row("SELECT version, genesis, size, leaf FROM view WHERE name = ?1", [log_index::NAME], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    if let Some((log_index::VERSION, of, at, leaf)) = known
+        && of == genesis.0
+        && let Ok(at) = u64::try_from(at)
+        && at <= size
+        && (at == 0 || source.leaf(at - 1).map_err(Failed::Source)?.0 == leaf)
+    {
+        return Ok(at);
+    }
+    tx.execute_batch(log_index::DROP)?;
+    tx.execute_batch(log_index::SCHEMA)?;
+    tx.execute(
+        "INSERT OR REPLACE INTO view (name, version, genesis, size, leaf) VALUES (?1, ?2, ?3, 0, zeroblob(32))",
+        params![log_index::NAME, log_index::VERSION, genesis.0.as_slice()],
+    )?;
+    Ok(0)
+}
+
+/// Actors and streams are not for everybody on the machine; the database makes its other files with the mode of this.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // If it can't be made, opening it says why.
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) || is_strange(error)
+}
+
+/// Tables that are not ours, or rows that are not of our types: somebody else's database, or a hand in ours.
+fn is_strange(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
+        || error.sqlite_error_code() == Some(ErrorCode::Unknown)
+}
+
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,297 @@
+//! `blotter log`: what has been recorded, filtered, page by page, or as it comes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use blotter_keys::keyring::Keyring;
+use blotter_ledger::{Error, Read, Sqlite, read, read::ReadEntry};
+use blotter_projections::{Filter, Pattern, Row, Span};
+use clap::Args;
+
+use crate::context::{Context, now_us};
+use crate::finder::Finder;
+use crate::people::{People, actor_meant};
+use crate::row::{Columns, Rows, to_json};
+use crate::session::Reader;
+use crate::when::{self, Edge, Zone};
+
+/// How many entries are shown if nobody says.
+const SHOWN: usize = 50;
+/// Entries found and printed at once.
+const PAGE: usize = 1_000;
+/// How often the log is looked at for new entries, in milliseconds.
+const FOLLOW_MS: u64 = 250;
+
+/// Show what was recorded
+///
+/// The last 50 entries, oldest first; filters can be combined. Times are when the ledger recorded, unless they are asked
+/// for with --occurred-…; they are instants (2026-11-23T11:54:00Z), local times (2026-11-23T11:54), dates (the whole
+/// day), or how long ago (90m, 2h, 3d, 1w). --since is the first instant shown, --until the first one not shown.
+///
+/// Marks: imported and notarised (somebody else attests it), late (signed more than a day before it was recorded),
+/// recovered key, key compromised, unknown event, expunged.
+///
+/// Example: blotter log --stream incident/INC-7 --since 2h --follow
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Only entries in this stream, or in all of a kind: incident/INC-7, incident/
+    #[arg(long, value_name = "STREAM")]
+    stream: Option<String>,
+
+    /// Only this event, or all that begin so: incident.opened, incident.
+    #[arg(long, value_name = "EVENT")]
+    event: Option<String>,
+
+    /// Only what this actor says: an id, the beginning of one, or the name of a key here
+    #[arg(long, value_name = "WHO")]
+    actor: Option<String>,
+
+    /// Only what was recorded from then on
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Only what was recorded before
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Only what happened from then on, as its actor says
+    #[arg(long, value_name = "TIME")]
+    occurred_since: Option<String>,
+
+    /// Only what happened before, as its actor says
+    #[arg(long, value_name = "TIME")]
+    occurred_until: Option<String>,
+
+    /// From this entry on: the first 50, not the last
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
+
+    /// Only entries before this one: the page before the one that begins with it
+    #[arg(long, value_name = "SEQ")]
+    before: Option<u64>,
+
+    /// How many
+    #[arg(long, short = 'n', value_name = "N", conflicts_with = "all")]
+    limit: Option<usize>,
+
+    /// All of them
+    #[arg(long)]
+    all: bool,
+
+    /// Newest first
+    #[arg(long, short = 'r')]
+    reverse: bool,
+
+    /// Then wait, and show new entries as they come; Ctrl-C ends it
+    #[arg(long, short = 'f', conflicts_with_all = ["reverse", "before"])]
+    follow: bool,
+
+    #[command(flatten)]
+    zone: Zone,
+}
+
+pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {
+    let reader = Reader::open(context)?;
+    let filter = args.filter(context, &reader.keyring)?;
+    let size = reader.store.size().map_err(Error::from)?;
+    let finder = Finder::open(context, &reader.store, &filter)?;
+    let mut list = List::new(context, args, &reader, size);
+    let shown = args.print(&mut list, &finder, &filter, &reader, size)?;
+    if args.follow {
+        return follow(list, &filter, &reader, size);
+    }
+    if shown == 0 && !context.out.json {
+        context.out.note(if filter.is_empty() { "no entries there" } else { "no entry is like that" });
+    }
+    Ok(())
+}
+
+impl Log {
+    fn filter(&self, context: &Context, keyring: &Keyring) -> Result<Filter> {
+        let now_us = now_us();
+        let time = |text: &Option<String>, option: &str, edge| match text {
+            None => Ok(None),
+            Some(text) => when::read(text, edge, self.zone.timezone, now_us)
+                .map(Some)
+                .map_err(|e| anyhow::anyhow!("--{option} {text:?}: {e}")),
+        };
+        Ok(Filter {
+            stream: self.stream.as_deref().map(stream_pattern).transpose()?,
+            event: self.event.as_deref().map(|event| Pattern::new(event, '.')),
+            actor: self.actor.as_deref().map(|who| actor_meant(context, keyring, who)).transpose()?,
+            recorded: Span {
+                since_us: time(&self.since, "since", Edge::Since)?,
+                until_us: time(&self.until, "until", Edge::Until)?,
+            },
+            occurred: Span {
+                since_us: time(&self.occurred_since, "occurred-since", Edge::Since)?,
+                until_us: time(&self.occurred_until, "occurred-until", Edge::Until)?,
+            },
+        })
+    }
+
+    /// Prints what is there; says how many entries that were.
+    fn print(
+        &self,
+        list: &mut List<'_>,
+        finder: &Finder,
+        filter: &Filter,
+        reader: &Reader,
+        size: u64,
+    ) -> Result<usize> {
+        let (mut from, mut end) = (self.from.unwrap_or(0), self.before.unwrap_or(size).min(size));
+        let limit = if self.all { usize::MAX } else { self.limit.unwrap_or(SHOWN) };
+        if !self.all && !self.reverse && (self.from.is_none() || self.before.is_some()) {
+            // The newest of them, oldest first: they are found backwards, and all before the first is printed.
+            let mut seqs = finder.seqs(&reader.store, filter, (from, end), true, limit)?;
+            seqs.reverse();
+            for page in seqs.chunks(PAGE) {
+                list.print(page, filter, &reader.keyring)?;
+            }
+            if let Some(first) = seqs.first().filter(|first| seqs.len() == limit && **first > from) {
+                list.older(*first);
+            }
+            return Ok(seqs.len());
+        }
+        let mut shown = 0;
+        while from < end && shown < limit {
+            let seqs = finder.seqs(&reader.store, filter, (from, end), self.reverse, PAGE.min(limit - shown))?;
+            let Some(last) = seqs.last() else { break };
+            if self.reverse {
+                end = *last
+            } else {
+                from = last + 1
+            }
+            list.print(&seqs, filter, &reader.keyring)?;
+            shown += seqs.len();
+        }
+        if from < end && shown == limit {
+            if self.reverse { list.older(end) } else { list.newer(from) }
+        }
+        Ok(shown)
+    }
+}
+
+fn stream_pattern(text: &str) -> Result<Pattern> {
+    let kind = text.split('/').next().unwrap_or_default();
+    if !blotter_record::STREAM_KINDS.contains(&kind) {
+        bail!("--stream {text:?}: streams are of these kinds: {}", blotter_record::STREAM_KINDS.join(", "));
+    }
+    if !text.ends_with('/') {
+        text.parse::<blotter_record::Id>().and_then(blotter_record::Id::into_stream)?;
+    }
+    Ok(Pattern::new(text, '/'))
+}
+
+/// Entries on their way to the reader.
+struct List<'a> {
+    context: &'a Context,
+    rows: Rows<'a>,
+    columns: Columns,
+    begun: bool,
+}
+
+impl<'a> List<'a> {
+    fn new(context: &'a Context, args: &Log, reader: &'a Reader, size: u64) -> Self {
+        let rows = Rows { out: context.out, store: &reader.store, zone: args.zone.timezone, people: People::default() };
+        Self { context, rows, columns: Columns::new(size), begun: false }
+    }
+
+    /// Prints these entries; the index proposes, the filter decides.
+    fn print(&mut self, seqs: &[u64], filter: &Filter, keyring: &Keyring) -> Result<()> {
+        let entries = entries_at(self.rows.store, seqs)?;
+        let admitted: Vec<_> = entries.iter().filter(|entry| admits(filter, entry)).collect();
+        self.write(&admitted, keyring)
+    }
+
+    fn write(&mut self, entries: &[&ReadEntry], keyring: &Keyring) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let out = self.context.out;
+        if out.json {
+            let lines = entries.iter().map(|entry| Ok(to_json(entry, keyring)?.to_string()));
+            out.line(&lines.collect::<Result<Vec<_>>>()?.join("\n"));
+            return Ok(());
+        }
+        let cells: Vec<_> = entries.iter().map(|entry| self.rows.cells(entry, keyring)).collect();
+        self.columns.fit(&cells);
+        if !self.begun {
+            self.begun = true;
+            out.line(&self.rows.heading(&self.columns));
+        }
+        let lines: Vec<_> = cells.iter().map(|cells| self.rows.line(cells, &mut self.columns)).collect();
+        out.line(&lines.join("\n"));
+        Ok(())
+    }
+
+    fn older(&self, first: u64) {
+        if !self.context.out.json {
+            self.context.out.note(&format!("older ones: the same with --before {first}"));
+        }
+    }
+
+    fn newer(&self, next: u64) {
+        if !self.context.out.json {
+            self.context.out.note(&format!("more: the same with --from {next}"));
+        }
+    }
+}
+
+fn admits(filter: &Filter, entry: &ReadEntry) -> bool {
+    match &entry.said {
+        Some((placed, statement)) => filter.is_empty() || filter.admits(&Row::of(placed, statement)),
+        None => filter.is_empty(),
+    }
+}
+
+/// The entries with these seqs, which ascend or descend; neighbours are read together.
+fn entries_at(store: &dyn Read, seqs: &[u64]) -> Result<Vec<ReadEntry>> {
+    let mut entries = Vec::with_capacity(seqs.len());
+    for run in seqs.chunk_by(|a, b| a.abs_diff(*b) == 1) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let mut found = read::entries(store, first.min(last), run.len())?;
+        if first > last {
+            found.reverse();
+        }
+        if found.len() != run.len() {
+            return Err(Error::Corrupt { seq: first.min(last), what: "not there, or one behind it".into() }.into());
+        }
+        entries.append(&mut found);
+    }
+    Ok(entries)
+}
+
+/// Shows new entries as they come, until somebody stops it.
+fn follow(mut list: List<'_>, filter: &Filter, reader: &Reader, mut next: u64) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let mut keyring = reader.keyring.clone();
+    let mut last = leaf(&reader.store, next - 1)?;
+    while !stop.load(Ordering::Relaxed) {
+        let new = read::entries(&reader.store, next, PAGE)?;
+        let Some(newest) = new.last().map(|entry| entry.stored.clone()) else {
+            if leaf(&reader.store, next - 1)? != last {
+                return Err(Error::Corrupt { seq: next - 1, what: "was rewritten while we followed".into() }.into());
+            }
+            std::thread::sleep(Duration::from_millis(FOLLOW_MS));
+            continue;
+        };
+        for (placed, statement) in new.iter().filter_map(|entry| entry.said.as_ref()) {
+            keyring.apply(placed, statement);
+        }
+        let admitted: Vec<_> = new.iter().filter(|entry| admits(filter, entry)).collect();
+        list.write(&admitted, &keyring)?;
+        (next, last) = (newest.seq + 1, newest.leaf);
+    }
+    Ok(())
+}
+
+fn leaf(store: &Sqlite, seq: u64) -> Result<blotter_record::Hash> {
+    let leaf = store.hashes(0, seq, 1).map_err(Error::from)?.pop();
+    leaf.ok_or_else(|| Error::Corrupt { seq, what: "not there any more".into() }.into())
+}

@@ -1,0 +1,118 @@
+//! Finding entries by what they are about: with the index in `views.db` where that can be used, else by a scan of the
+//! whole log with the same filter. Either way what is found is read from the log before it is shown.
+
+use anyhow::Result;
+use blotter_ledger::{Error, Read, read};
+use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, ViewError};
+use blotter_record::Hash;
+
+use crate::context::Context;
+
+/// Entries that a scan reads at once.
+const SCAN_ENTRIES: usize = 2_048;
+/// A catch-up of fewer entries is not worth a word.
+const TOLD_ENTRIES_MIN: u64 = 50_000;
+
+/// Where to look.
+pub(crate) enum Finder {
+    /// Nothing is filtered: seqs are just numbers.
+    Everything,
+    /// In the index.
+    Index(Box<LogIndex>),
+    /// In the log itself.
+    Scan,
+}
+
+impl Finder {
+    /// Opens the index and catches it up, if the filter needs one.
+    ///
+    /// # Errors
+    /// If the log can't be read; a view that can't be used is no error.
+    pub(crate) fn open(context: &Context, store: &dyn Read, filter: &Filter) -> Result<Self> {
+        if filter.is_empty() {
+            return Ok(Self::Everything);
+        }
+        let mut told = 0;
+        let mut progress = |done: u64, size: u64| {
+            if size > TOLD_ENTRIES_MIN && done - told > TOLD_ENTRIES_MIN && !context.out.json {
+                told = done;
+                context.out.note(&format!("building {VIEWS}: {done} of {size} entries"));
+            }
+        };
+        match LogIndex::open(&context.dir().join(VIEWS), &Log(store), &mut progress) {
+            Ok(index) => Ok(Self::Index(Box::new(index))),
+            Err(ViewError::Source(error)) => Err(error.into()),
+            Err(unusable @ ViewError::Unusable { .. }) => {
+                context.out.note(&format!("scanning the log, because the index can't be used: {unusable}"));
+                Ok(Self::Scan)
+            }
+        }
+    }
+
+    /// Seqs of the admitted entries from `from` on and before `end`, at most `limit`: the oldest or the newest of them,
+    /// in that order.
+    pub(crate) fn seqs(
+        &self,
+        store: &dyn Read,
+        filter: &Filter,
+        (from, end): (u64, u64),
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<u64>> {
+        match self {
+            Self::Everything if newest_first => Ok((from..end).rev().take(limit).collect()),
+            Self::Everything => Ok((from..end).take(limit).collect()),
+            Self::Index(index) => Ok(index.seqs(filter, (from, end), newest_first, limit)?),
+            Self::Scan if newest_first => scan_back(store, filter, (from, end), limit),
+            Self::Scan => scan(store, filter, (from, end), limit),
+        }
+    }
+}
+
+fn scan(store: &dyn Read, filter: &Filter, (mut from, end): (u64, u64), limit: usize) -> Result<Vec<u64>> {
+    let mut found = Vec::new();
+    while from < end && found.len() < limit {
+        let count = SCAN_ENTRIES.min((end - from) as usize);
+        found.extend(admitted(store, filter, from, count)?);
+        from += count as u64;
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn scan_back(store: &dyn Read, filter: &Filter, (from, mut end): (u64, u64), limit: usize) -> Result<Vec<u64>> {
+    let mut found = Vec::new();
+    while from < end && found.len() < limit {
+        let count = SCAN_ENTRIES.min((end - from) as usize);
+        end -= count as u64;
+        found.extend(admitted(store, filter, end, count)?.into_iter().rev());
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn admitted(store: &dyn Read, filter: &Filter, from: u64, count: usize) -> Result<Vec<u64>> {
+    let entries = read::entries(store, from, count)?;
+    let rows = entries.iter().filter_map(|entry| entry.said.as_ref().map(|(entry, said)| Row::of(entry, said)));
+    Ok(rows.filter(|row| filter.admits(row)).map(|row| row.seq).collect())
+}
+
+/// The log, as projections want it.
+struct Log<'a>(&'a dyn Read);
+
+impl Source for Log<'_> {
+    type Error = Error;
+
+    fn size(&self) -> Result<u64, Error> {
+        Ok(self.0.size()?)
+    }
+
+    fn leaf(&self, seq: u64) -> Result<Hash, Error> {
+        self.0.hashes(0, seq, 1)?.pop().ok_or(Error::Corrupt { seq, what: "not there".into() })
+    }
+
+    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        let entries = read::entries(self.0, from, limit)?;
+        Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
+    }
+}
