@@ -1,7 +1,6 @@
 //! What can be said of an entry by itself, in any order and on any thread: its spelling, its hash, its statement's shape,
 //! its signature under the key it names, its disclosures. What depends on the entries before it is the walk's.
 
-use blotter_keys::ed25519::PublicKey;
 use blotter_keys::keyring::Keyring;
 use blotter_record::limits::DISCLOSURES_MAX;
 use blotter_record::{Disclosure, Entry, Event, Hash, Statement};
@@ -84,14 +83,6 @@ pub(crate) fn examine(batch: Batch, keys: &KnownKeys, structure_only: bool) -> E
     }
 }
 
-/// The one place where a statement's signature is verified.
-pub(crate) fn check_signature(key: &PublicKey, statement: &Statement) -> Signature {
-    match key.verify(statement.signing_input(), statement.signature()) {
-        Ok(()) => Signature::Good,
-        Err(_) => Signature::Bad,
-    }
-}
-
 fn examine_entry(row: EntryRow, keys: &KnownKeys, structure_only: bool) -> ExaminedEntry {
     let mut faults = Vec::new();
     let (leaf, body) = match &row.bytes {
@@ -144,12 +135,7 @@ fn examine_bytes(bytes: &[u8], keys: &KnownKeys, structure_only: bool, faults: &
     match Statement::parse(&entry.statement) {
         Ok(statement) => {
             keys.meet(&statement);
-            let signature = if structure_only {
-                Signature::Unverified
-            } else {
-                let key = keys.actor(&statement.kid);
-                key.map_or(Signature::KeyUnknown, |key| check_signature(&key, &statement))
-            };
+            let signature = if structure_only { Signature::Unverified } else { keys.check_signature(&statement) };
             if !statement.streams().eq(entry.streams.iter().map(|link| &link.stream)) {
                 faults.push(("streams", "the entry's streams are not the statement's sub and about".to_owned()));
             }

@@ -2,18 +2,20 @@
 //! parallel and ahead of the walk. A thumbprint names one key for ever, so a signature that verifies under it stays
 //! verified; whether that key was enrolled, and may sign there, is the walk's question alone.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use blotter_keys::ed25519::PublicKey;
 use blotter_keys::jwk::thumbprint;
+use blotter_keys::key_cache::KeyCache;
 use blotter_keys::note::VerifierKey;
-use blotter_record::{Event, Hash, Statement};
+use blotter_record::{Event, Statement};
+
+use crate::examine::Signature;
 
 /// The keys that were met so far.
 #[derive(Debug, Default)]
 pub(crate) struct KnownKeys {
-    actors: RwLock<HashMap<Hash, PublicKey>>,
+    actors: KeyCache,
     ledger: RwLock<Vec<VerifierKey>>,
 }
 
@@ -29,8 +31,7 @@ impl KnownKeys {
         };
         let public = jwk.and_then(|name| statement.facts.jwk(name)).and_then(|x| PublicKey::from_bytes(&x).ok());
         if let Some(public) = public {
-            let mut actors = self.actors.write().unwrap_or_else(PoisonError::into_inner);
-            actors.insert(thumbprint(&public), public);
+            self.actors.extend([(thumbprint(&public), public)]);
         }
         let vkey = vkey.and_then(|name| statement.facts.word(name)).and_then(|vkey| vkey.parse().ok());
         if let Some(vkey) = vkey {
@@ -41,9 +42,13 @@ impl KnownKeys {
         }
     }
 
-    /// The key of that thumbprint.
-    pub(crate) fn actor(&self, kid: &Hash) -> Option<PublicKey> {
-        self.actors.read().unwrap_or_else(PoisonError::into_inner).get(kid).copied()
+    /// The verdict on a statement's signature, under the key that it names.
+    pub(crate) fn check_signature(&self, statement: &Statement) -> Signature {
+        match self.actors.verify(statement) {
+            None => Signature::KeyUnknown,
+            Some(Ok(())) => Signature::Good,
+            Some(Err(_)) => Signature::Bad,
+        }
     }
 
     /// Keys for checkpoints, in the order in which they were met.

@@ -15,7 +15,7 @@ use blotter_record::{
 use crate::blob_name::BlobName;
 use crate::chain::Chain;
 use crate::error::ReadError;
-use crate::examine::{Body, Examined, ExaminedEntry, Signature, Vault, check_signature, is_trust};
+use crate::examine::{Body, Examined, ExaminedEntry, Signature, Vault, is_trust};
 use crate::findings::Findings;
 use crate::history::{Jtis, Past};
 use crate::notes::Note;
@@ -283,7 +283,9 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let good = match (signature, self.keyring.as_ref().and_then(|keyring| keyring.key(&statement.kid))) {
-            (Signature::KeyUnknown, Some(key)) => check_signature(&key.public, statement) == Signature::Good,
+            (Signature::KeyUnknown, Some(key)) => {
+                key.public.verify(statement.signing_input(), statement.signature()).is_ok()
+            }
             (signature, _) => signature == Signature::Good,
         };
         if good {
