@@ -1,6 +1,8 @@
 //! Finding entries by what they are about: with the index in `views.db` where that can be used, else by a scan of the
 //! whole log with the same filter. Either way what is found is read from the log before it is shown.
 
+use std::path::Path;
+
 use anyhow::Result;
 use blotter_ledger::{Error, Read, read};
 use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, ViewError};
@@ -67,6 +69,15 @@ impl Finder {
             Self::Scan => scan(store, filter, (from, end), limit),
         }
     }
+}
+
+/// Makes the index of a new ledger.
+///
+/// # Errors
+/// If it can't be made.
+pub(crate) fn begin(dir: &Path, store: &dyn Read) -> Result<()> {
+    LogIndex::open(&dir.join(VIEWS), &Log(store), &mut |_, _| {})?;
+    Ok(())
 }
 
 fn scan(store: &dyn Read, filter: &Filter, (mut from, end): (u64, u64), limit: usize) -> Result<Vec<u64>> {

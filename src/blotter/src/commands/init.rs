@@ -138,7 +138,7 @@ fn found_at(
     }
     ledger.read(|store| {
         let keyring = blotter_ledger::read::open_keyring(store)?.keyring;
-        Ok(write_anchor(dir, store, &keyring))
+        Ok(crate::finder::begin(dir, store).and_then(|()| write_anchor(dir, store, &keyring)))
     })?
 }
 
