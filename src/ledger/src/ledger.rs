@@ -22,7 +22,7 @@ use crate::read::{self, Receipt};
 use crate::sqlite::Sqlite;
 use crate::store::{Read, Readers, Store};
 use crate::writer::{
-    Appended, Job, LedgerKeys, Published, Shared, Writer, own_statement, publish_keys, sign_checkpoint,
+    Appended, Job, LedgerKeys, Published, Shared, Writer, own_key, own_statement, publish_keys, sign_checkpoint,
 };
 use crate::{Clock, Error, Random};
 
@@ -91,6 +91,16 @@ impl Ledger {
         crate::head_file::sync_dir(dir).map_err(|e| system("syncing the directory", e))
     }
 
+    /// Founds a ledger in another store than SQLite, which must be empty.
+    ///
+    /// # Errors
+    /// As [`Ledger::found`].
+    pub fn found_on(store: &mut dyn Store, founding: &str, key: &SecretKey, recorded_us: i64) -> Result<(), Error> {
+        let presentation = Presentation::parse(founding)?;
+        presentation.check_complete()?;
+        found_in(store, presentation, key, recorded_us)
+    }
+
     /// Opens the ledger in `dir` for writing.
     ///
     /// # Errors
@@ -106,6 +116,15 @@ impl Ledger {
         Self::open_store(dir, Box::new(store), opening, lock, last_closed)
     }
 
+    /// Opens a ledger that is in another store than SQLite for writing. `dir` still has its lock.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_on(dir: &Path, store: Box<dyn Store>, opening: Opening) -> Result<Self, Error> {
+        let (lock, last_closed) = take_lock(dir)?;
+        Self::open_store(dir, store, opening, lock, last_closed)
+    }
+
     fn open_store(
         dir: &Path,
         mut store: Box<dyn Store>,
@@ -117,6 +136,8 @@ impl Ledger {
         let genesis = genesis_of(&opened.keyring);
         let (mut head_file, signed) = HeadFile::open(&opening.state_dir, &genesis)?;
         erase_again(&mut *store, &opened.keyring, &head_file)?;
+        // A crash may have come between an erasure's commit and this.
+        head_file.remember_erased(opened.keyring.erased().copied())?;
         let head = Head { size: opened.frontier.size(), root: opened.frontier.root() };
         compare_heads(&*store, &opened.frontier, signed, &opening.state_dir, &genesis)?;
         if signed != Some(head) {
@@ -326,9 +347,10 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.queue = None;
-        // The writer's connection is the last to close, and takes the write-ahead log into the database.
+        // The writer's connection is the last to close, and takes the write-ahead log into the database; so the readers
+        // go before the writer can know that it is over.
         self.idle.get_mut().expect("no thread panics while it holds this").clear();
+        self.queue = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -481,7 +503,7 @@ fn opened_statement(
     now_us: i64,
     random: &mut Random,
 ) -> Result<Option<Prepared>, Error> {
-    let Some(key) = &keys.actor else { return Ok(None) };
+    let Some(key) = own_key(keyring, keys, now_us) else { return Ok(None) };
     let was = match was {
         LastClosed::Cleanly => "clean",
         LastClosed::Crashed => "crashed",

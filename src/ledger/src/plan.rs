@@ -118,7 +118,19 @@ impl Plan {
                 Judgement::Failed(error) => error.into(),
             })?;
         }
+        self.check_blobs(store, &prepared.blobs)?;
         self.enter(state, store, prepared, place)
+    }
+
+    /// A blob's id is random, so one that is taken is a mistake or an attempt; either way it is the statement's fault.
+    fn check_blobs(&self, store: &dyn Read, blobs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+        for (id, _) in blobs {
+            if self.batch.blobs.iter().any(|(other, _)| other == id) || store.blob(id)?.is_some() {
+                let what = format!("the vault has a blob {id} already; give yours another random id");
+                return Err(Refusal::Rule { at: "data", what }.into());
+            }
+        }
+        Ok(())
     }
 
     /// Plans entry 0, which [`Keyring::found`] has judged.
@@ -242,7 +254,7 @@ impl Plan {
                     for value in self.disclosures(store, seq)?.iter().filter(|value| value.digest() == item.digest) {
                         self.batch.drop_blobs.extend(BlobRef::read(value.value()).map(|blob| blob.id));
                     }
-                    self.batch.erase.push((seq, vec![item.digest]));
+                    self.batch.erase.push(item.digest);
                     self.erased.push(item.digest);
                 }
             }

@@ -76,8 +76,13 @@ fn check_blobs(presentation: &Presentation, blobs: &[(String, Vec<u8>)]) -> Resu
         }
         named.push(blob.id);
     }
-    match blobs.iter().find(|(id, _)| !named.contains(id)) {
-        Some((id, _)) => fail("the blobs".to_owned(), &format!("no value names {id}")),
+    if let Some((id, _)) = blobs.iter().find(|(id, _)| !named.contains(id)) {
+        return fail("the blobs".to_owned(), &format!("no value names {id}"));
+    }
+    let mut ids: Vec<&str> = blobs.iter().map(|(id, _)| id.as_str()).collect();
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => fail("the blobs".to_owned(), &format!("{} twice", pair[0])),
         None => Ok(()),
     }
 }

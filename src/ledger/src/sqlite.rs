@@ -47,6 +47,10 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Self::open_with(path, flags)?;
         store.configure()?;
+        // A crash may have come between an erasure and its end.
+        if let Err(error) = store.truncate_wal() {
+            tracing::warn!(%error, "values that were erased may still be in the write-ahead log");
+        }
         Ok(store)
     }
 
@@ -124,9 +128,17 @@ impl Sqlite {
     /// Erased bytes are in the WAL too; an erasure is only done when they are gone from there. A reader in the middle of
     /// something can hold this up; it is tried for as long as the busy timeout says.
     fn truncate_wal(&self) -> Result<(), StoreError> {
-        self.db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|e| failed("erasing from the write-ahead log")(reason(&e)))
+        let failed = failed("erasing from the write-ahead log");
+        let busy: bool = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|e| failed(reason(&e)))?;
+        match busy {
+            true => {
+                Err(failed("somebody has been reading the database since before; end that, and open it again".into()))
+            }
+            false => Ok(()),
+        }
     }
 
     fn one<T: rusqlite::types::FromSql>(
@@ -235,7 +247,7 @@ impl Read for Sqlite {
         self.many(
             "reading disclosures",
             "SELECT text FROM disclosure WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
-            params![first, first + DISCLOSURES_MAX as i64],
+            params![first, first.saturating_add(DISCLOSURES_MAX as i64)],
             |row| row.get(0),
         )
     }
@@ -270,24 +282,15 @@ impl Store for Sqlite {
     }
 
     fn erase_again(&mut self, digests: &HashSet<Hash>) -> Result<usize, StoreError> {
-        let failed = failed("erasing again");
-        let mut found = Vec::new();
-        {
-            let mut all = self.db.prepare("SELECT slot, text FROM disclosure").map_err(|e| failed(reason(&e)))?;
-            let mut rows = all.query([]).map_err(|e| failed(reason(&e)))?;
-            while let Some(row) = rows.next().map_err(|e| failed(reason(&e)))? {
-                let (slot, text): (i64, String) =
-                    row.get(0).and_then(|slot| Ok((slot, row.get(1)?))).map_err(|e| failed(reason(&e)))?;
-                if digests.contains(&Hash::of(text.as_bytes())) {
-                    found.push(slot);
-                }
-            }
-        }
-        for slot in &found {
-            self.db.execute("DELETE FROM disclosure WHERE slot = ?1", [slot]).map_err(|e| failed(reason(&e)))?;
-        }
+        let write = |db: &mut Connection| -> rusqlite::Result<usize> {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let count = delete_values(&tx, digests)?;
+            tx.commit()?;
+            Ok(count)
+        };
+        let count = write(&mut self.db).map_err(|e| failed("erasing again")(reason(&e)))?;
         self.truncate_wal()?;
-        Ok(found.len())
+        Ok(count)
     }
 
     fn readers(&self) -> Readers {
@@ -358,19 +361,26 @@ fn insert_tree(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn erase(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
-    for (seq, digests) in &batch.erase {
-        let first = first_slot(*seq);
-        let mut select = tx.prepare_cached("SELECT slot, text FROM disclosure WHERE slot >= ?1 AND slot < ?2")?;
-        let slots = select
-            .query_map([first, first + DISCLOSURES_MAX as i64], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?
-            .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
-        for (slot, text) in slots {
-            let digest = Hash::of(text.as_bytes());
-            if digests.contains(&digest) {
-                tx.execute("DELETE FROM disclosure WHERE slot = ?1", [slot])?;
-            }
+/// Deletes every value with one of these digests, whoever's statement it stands in: a copy that somebody made of a value
+/// has its digest, too.
+fn delete_values(tx: &Transaction<'_>, digests: &HashSet<Hash>) -> rusqlite::Result<usize> {
+    let mut slots: Vec<i64> = Vec::new();
+    let mut all = tx.prepare("SELECT slot, text FROM disclosure")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        if digests.contains(&Hash::of(row.get_ref(1)?.as_bytes()?)) {
+            slots.push(row.get(0)?);
         }
+    }
+    for slot in &slots {
+        tx.execute("DELETE FROM disclosure WHERE slot = ?1", [slot])?;
+    }
+    Ok(slots.len())
+}
+
+fn erase(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    if !batch.erase.is_empty() {
+        delete_values(tx, &batch.erase.iter().copied().collect())?;
     }
     for id in &batch.drop_blobs {
         tx.execute("DELETE FROM blob WHERE id = ?1", [id])?;
@@ -389,7 +399,8 @@ fn expunge(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     for (seq, leaf) in &batch.expunge {
         tx.execute("UPDATE entry SET bytes = ?2 WHERE seq = ?1", params![signed(*seq), leaf.0.as_slice()])?;
         let first = first_slot(*seq);
-        tx.execute("DELETE FROM disclosure WHERE slot >= ?1 AND slot < ?2", [first, first + DISCLOSURES_MAX as i64])?;
+        let behind = first.saturating_add(DISCLOSURES_MAX as i64);
+        tx.execute("DELETE FROM disclosure WHERE slot >= ?1 AND slot < ?2", [first, behind])?;
     }
     tx.execute_batch(&trigger)
 }

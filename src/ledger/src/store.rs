@@ -65,8 +65,8 @@ pub struct Batch {
     pub streams: Vec<StreamState>,
     /// The signed note over the tree of all entries.
     pub checkpoint: String,
-    /// Disclosures to delete: the entry, and their digests.
-    pub erase: Vec<(u64, Vec<Hash>)>,
+    /// Digests of the disclosures to delete, whichever entries they belong to.
+    pub erase: Vec<Hash>,
     /// Entries whose bytes are to be replaced by their leaf hash.
     pub expunge: Vec<(u64, Hash)>,
     /// Blobs to keep: id and bytes.

@@ -12,9 +12,10 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use blotter_keys::checkpoint::Checkpoint;
 use blotter_keys::ed25519::SecretKey;
+use blotter_keys::judge::Refusal;
 use blotter_keys::key_cache::KeyCache;
 use blotter_keys::keyring::Keyring;
-use blotter_keys::note::KeyName;
+use blotter_keys::note::{KeyName, VerifierKey};
 use blotter_record::{Draft, Event, Hash, Id, Instant, Jti, Precision, Via};
 
 use crate::head_file::{Head, HeadFile};
@@ -136,7 +137,10 @@ impl Writer {
         let mut answer = Vec::with_capacity(count);
         for (index, prepared) in statements.into_iter().enumerate() {
             let recorded = self.recorded()?;
-            match plan.admit(&mut self.state, &*self.store, prepared, recorded) {
+            let admitted = self
+                .check_rotation(&prepared, index + 1 == count)
+                .and_then(|()| plan.admit(&mut self.state, &*self.store, prepared, recorded));
+            match admitted {
                 Ok(admitted) => answer.push(Ok(admitted)),
                 Err(Error::Refused(why)) if mark.is_some() => {
                     plan.go_back(&mut self.state, mark.expect("checked by the guard"));
@@ -153,6 +157,23 @@ impl Writer {
         Ok(answer)
     }
 
+    /// What only the writer knows of a rotation: nothing may stand behind it in its batch, because the checkpoint of that
+    /// very size must exist; and the new key's secret half must be here, or nothing could be signed any more.
+    fn check_rotation(&self, prepared: &Prepared, is_last: bool) -> Result<(), Error> {
+        let statement = &prepared.presentation.statement;
+        if statement.event.known() != Some(Event::LedgerKeyRotated) {
+            return Ok(());
+        }
+        let new = statement.facts.word("new_vkey").and_then(|vkey| vkey.parse::<VerifierKey>().ok());
+        let held = |vkey: &VerifierKey| self.keys.checkpoint.iter().any(|key| key.public() == vkey.key());
+        let (at, what) = match new {
+            Some(vkey) if !held(&vkey) => ("facts.new_vkey", "the ledger does not hold the secret half of this key"),
+            Some(_) if !is_last => ("event", "nothing can stand behind a rotation in its list; send it last, or alone"),
+            _ => return Ok(()),
+        };
+        Err(Refusal::Rule { at, what: what.to_owned() }.into())
+    }
+
     /// Now, but never before the last entry.
     fn recorded(&self) -> Result<Instant, Error> {
         let now = (self.clock)().max(self.state.recorded_us);
@@ -165,7 +186,7 @@ impl Writer {
         if self.state.recorded_us - now_us < CLOCK_STEP_US_MIN {
             return Ok(());
         }
-        let Some(key) = &self.keys.actor else { return Ok(()) };
+        let Some(key) = own_key(&self.state.keyring, &self.keys, now_us) else { return Ok(()) };
         let instant = |us| {
             Instant::from_unix_us(us).map_err(|e| Error::System { what: "the clock".into(), cause: e.to_string() })
         };
@@ -215,6 +236,8 @@ impl Writer {
     }
 
     fn fail(&self, answers: Vec<Answer>, error: Error) -> Result<(), Error> {
+        // Whoever is told that the writer is shut finds it shut.
+        self.publish_poisoned(&error);
         for (answer, results, _) in answers {
             let _ = answer
                 .send(results.into_iter().map(|result| Err(result.err().unwrap_or_else(|| shut(&error)))).collect());
@@ -222,17 +245,19 @@ impl Writer {
         Err(error)
     }
 
+    fn publish_poisoned(&self, error: &Error) {
+        let why = match shut(error) {
+            Error::Poisoned { why } => why,
+            other => other.to_string(),
+        };
+        self.shared.published.lock().expect("no thread panics while it holds this").poisoned = Some(why);
+        self.shared.news.notify_all();
+    }
+
     fn poison(&self, error: &Error, waiting: VecDeque<Job>, queue: &Receiver<Job>) {
         let error = shut(error);
         tracing::error!(%error, "the writer is shut");
-        {
-            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
-            published.poisoned = Some(match &error {
-                Error::Poisoned { why } => why.clone(),
-                other => other.to_string(),
-            });
-        }
-        self.shared.news.notify_all();
+        self.publish_poisoned(&error);
         let refuse = |job: Job| {
             let _ = job.answer.send(vec![Err(error.clone()); job.statements.len()]);
         };
@@ -288,6 +313,19 @@ pub(crate) fn sign_checkpoint(keyring: &Keyring, keys: &[SecretKey], head: &Head
         }
     }
     note.map(|note| note.to_string()).ok_or_else(|| system("there is no key".into()))
+}
+
+/// The key of the ledger's own actor, if it may sign now. A ledger whose own key was revoked says nothing of its own, but
+/// goes on.
+pub(crate) fn own_key<'k>(keyring: &Keyring, keys: &'k LedgerKeys, now_us: i64) -> Option<&'k SecretKey> {
+    let key = keys.actor.as_ref()?;
+    let enrolled = keyring.key(&blotter_keys::jwk::thumbprint(key.public()))?;
+    let expired = enrolled.expires.as_ref().is_some_and(|expires| expires.unix_us() <= now_us);
+    let usable = enrolled.revoked_seq.is_none() && !expired;
+    if !usable {
+        tracing::warn!("the key of the ledger's own actor is revoked or expired; the ledger says nothing of its own");
+    }
+    usable.then_some(key)
 }
 
 /// A statement of the ledger's own actor, in the stream `ledger`.
