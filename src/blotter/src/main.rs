@@ -8,6 +8,7 @@ mod files;
 mod finder;
 mod keystore;
 mod out;
+mod own_keys;
 mod people;
 mod row;
 mod session;
