@@ -12,6 +12,7 @@ mod own_keys;
 mod people;
 mod row;
 mod session;
+mod voice;
 mod when;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ enum Command {
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     Completions(commands::completions::Completions),
+    Key(commands::key::Key),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -100,6 +102,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Backup(args) => commands::backup::run(context, &args)?,
         Command::Restore(args) => return commands::restore::run(context, &args),
         Command::Completions(args) => commands::completions::run(context, &args)?,
+        Command::Key(args) => commands::key::run(context, &args)?,
     }
     Ok(Exit::Done)
 }

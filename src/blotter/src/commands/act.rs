@@ -198,7 +198,7 @@ fn blob(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
 }
 
 /// What will be signed, for the person who signs it.
-fn show(context: &Context, unsigned: &Unsigned) -> String {
+pub(crate) fn show(context: &Context, unsigned: &Unsigned) -> String {
     let statement = unsigned.statement();
     let mut pairs = vec![
         ("event", statement.event.to_string()),
