@@ -1,6 +1,7 @@
 //! The commands, a file each: its options, and what it does with them.
 
 pub(crate) mod act;
+pub(crate) mod actor;
 pub(crate) mod anchor;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
