@@ -63,6 +63,7 @@ enum Command {
     Restore(commands::restore::Restore),
     Completions(commands::completions::Completions),
     Key(commands::key::Key),
+    Unlock(commands::unlock::Unlock),
     Actor(commands::actor::Actor),
 }
 
@@ -104,6 +105,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Restore(args) => return commands::restore::run(context, &args),
         Command::Completions(args) => commands::completions::run(context, &args)?,
         Command::Key(args) => commands::key::run(context, &args)?,
+        Command::Unlock(args) => commands::unlock::run(context, &args)?,
         Command::Actor(args) => commands::actor::run(context, &args)?,
     }
     Ok(Exit::Done)

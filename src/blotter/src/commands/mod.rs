@@ -15,4 +15,5 @@ pub(crate) mod proof;
 pub(crate) mod restore;
 pub(crate) mod show;
 pub(crate) mod tiles;
+pub(crate) mod unlock;
 pub(crate) mod verify;
