@@ -65,6 +65,7 @@ enum Command {
     Key(commands::key::Key),
     Unlock(commands::unlock::Unlock),
     Actor(commands::actor::Actor),
+    Sign(Box<commands::sign::Sign>),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -107,6 +108,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Key(args) => commands::key::run(context, &args)?,
         Command::Unlock(args) => commands::unlock::run(context, &args)?,
         Command::Actor(args) => commands::actor::run(context, &args)?,
+        Command::Sign(args) => commands::sign::run(context, &args)?,
     }
     Ok(Exit::Done)
 }

@@ -14,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod proof;
 pub(crate) mod restore;
 pub(crate) mod show;
+pub(crate) mod sign;
 pub(crate) mod tiles;
 pub(crate) mod unlock;
 pub(crate) mod verify;
