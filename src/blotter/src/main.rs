@@ -66,6 +66,7 @@ enum Command {
     Unlock(commands::unlock::Unlock),
     Actor(commands::actor::Actor),
     Sign(Box<commands::sign::Sign>),
+    Append(commands::append::Append),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -109,6 +110,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Unlock(args) => commands::unlock::run(context, &args)?,
         Command::Actor(args) => commands::actor::run(context, &args)?,
         Command::Sign(args) => commands::sign::run(context, &args)?,
+        Command::Append(args) => return commands::append::run(context, &args),
     }
     Ok(Exit::Done)
 }

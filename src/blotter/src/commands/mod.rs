@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod actor;
 pub(crate) mod anchor;
+pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
