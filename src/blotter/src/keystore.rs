@@ -20,7 +20,13 @@ pub(crate) const CHECKPOINT_KEY: &str = "checkpoint";
 pub(crate) const LEDGER_KEY: &str = "ledger";
 /// The notary.
 pub(crate) const NOTARY_KEY: &str = "notary";
-const OWN_KEYS: [&str; 3] = [CHECKPOINT_KEY, LEDGER_KEY, NOTARY_KEY];
+/// The checkpoint key to be, while a rotation is under way.
+pub(crate) const CHECKPOINT_NEXT_KEY: &str = "checkpoint-next";
+
+/// Whether a file of that name holds a key of the ledger's, not of a person or service.
+pub(crate) fn is_ledgers_own(name: &str) -> bool {
+    name == LEDGER_KEY || name == NOTARY_KEY || name == CHECKPOINT_KEY || name.starts_with("checkpoint-")
+}
 
 /// How long an agent may take: somebody may have to touch a token.
 const AGENT_WAIT: Duration = Duration::from_secs(60);
@@ -55,7 +61,7 @@ pub(crate) fn named_keys(context: &Context) -> Vec<(String, PathBuf)> {
         for path in files.filter_map(|file| Some(file.ok()?.path())) {
             let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let is_key = path.extension().is_some_and(|extension| extension == "key");
-            if is_key && !OWN_KEYS.contains(&name.as_str()) && !found.iter().any(|(other, _)| *other == name) {
+            if is_key && !is_ledgers_own(&name) && !found.iter().any(|(other, _)| *other == name) {
                 found.push((name, path));
             }
         }
@@ -198,6 +204,107 @@ pub(crate) fn new_passphrase(context: &Context, what: &str, open: bool) -> Resul
 fn first_line(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("the passphrase file {}", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// How the passphrase of a key that is made now is found.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Seal {
+    /// Leave the new key without a passphrase: only its mode 0600 protects it
+    #[arg(long)]
+    no_passphrase: bool,
+
+    /// Read the new passphrase from the first line of this file, instead of asking
+    #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+impl Seal {
+    /// By the passphrase in `file`, or by one that is typed.
+    pub(crate) fn from_file(file: Option<PathBuf>) -> Self {
+        Self { no_passphrase: false, new_passphrase_file: file }
+    }
+
+    /// The new passphrase: from its file, or typed twice; `None` if the key is to lie open.
+    ///
+    /// # Errors
+    /// If it is empty, the two differ, or the file can't be read.
+    pub(crate) fn passphrase(&self, context: &Context, what: &str) -> Result<Option<Passphrase>> {
+        match &self.new_passphrase_file {
+            Some(path) => Passphrase::new(first_line(path)?)
+                .map(Some)
+                .ok_or_else(|| anyhow!("the first line of {} is empty", path.display())),
+            // The passphrase of `--passphrase-file` opens the key that signs; a new key is another's secret.
+            None => {
+                let mut inner = Context { globals: context.globals.clone(), out: context.out };
+                inner.globals.passphrase_file = None;
+                new_passphrase(&inner, what, self.no_passphrase)
+            }
+        }
+    }
+
+    /// The same command, as it would open this very key.
+    pub(crate) fn opening(&self, context: &Context) -> Context {
+        let mut inner = Context { globals: context.globals.clone(), out: context.out };
+        if let Some(path) = &self.new_passphrase_file {
+            inner.globals.passphrase_file = Some(path.clone());
+        }
+        inner
+    }
+}
+
+/// Where new keys are put: with the ledger if `--dir` is one, else with the user's other keys.
+pub(crate) fn new_keys_dir(context: &Context) -> Result<PathBuf> {
+    if context.dir().join(blotter_ledger::DATABASE).is_file() {
+        return Ok(context.keys_dir());
+    }
+    let user = user_dir("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys"));
+    user.context("nowhere to put a key: set HOME, or name a ledger with --dir")
+}
+
+/// The file of a key, by its name or path; the ledger's own keys have names too.
+pub(crate) fn file_of(context: &Context, name: &str) -> Option<PathBuf> {
+    let named = key_dirs(context).into_iter().map(|dir| dir.join(format!("{name}.key")));
+    let path = Path::new(name);
+    let as_path = path.extension().is_some_and(|extension| extension == "key").then(|| path.to_owned());
+    named.chain(as_path).find(|path| path.is_file())
+}
+
+/// All Ed25519 keys that agents hold, with the agents' sockets.
+pub(crate) fn agent_keys() -> Vec<(PathBuf, ssh_agent::Identity)> {
+    let held = |socket: PathBuf| {
+        let identities = ssh_agent::identities(&socket, Duration::from_secs(5)).unwrap_or_default();
+        identities.into_iter().map(move |identity| (socket.clone(), identity)).collect::<Vec<_>>()
+    };
+    agent_sockets().into_iter().flat_map(held).collect()
+}
+
+/// A key that is at hand: in a file, by its name or path, or in an agent, by its thumbprint or what the agent calls it.
+///
+/// # Errors
+/// If its file can't be opened.
+pub(crate) fn at_hand(context: &Context, name: &str) -> Result<Option<Signer>> {
+    if let Some(path) = file_of(context, name) {
+        return signer_from_file(context, &path).map(Some);
+    }
+    let names_it = |identity: &ssh_agent::Identity| {
+        identity.comment == name || blotter_keys::jwk::thumbprint(&identity.public).to_string() == name
+    };
+    let found = agent_keys().into_iter().find(|(_, identity)| names_it(identity));
+    Ok(found.map(|(socket, identity)| Signer::Agent { socket, public: identity.public, wait_max: AGENT_WAIT }))
+}
+
+/// The public half of a key that is at hand; asks for no passphrase if it stands beside the file.
+///
+/// # Errors
+/// If there is no such key; says which there are.
+pub(crate) fn public_at_hand(context: &Context, name: &str) -> Result<PublicKey> {
+    if let Some(public) = file_of(context, name).and_then(|path| public_of(&path)) {
+        return Ok(public);
+    }
+    match at_hand(context, name)? {
+        Some(signer) => Ok(*signer.public()),
+        None => bail!("there is no key {name:?}; `blotter key list` shows those that are here"),
+    }
 }
 
 /// Makes a key and writes it, with its public half beside it, into `dir`.

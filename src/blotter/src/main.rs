@@ -8,9 +8,11 @@ mod files;
 mod finder;
 mod keystore;
 mod out;
+mod own_keys;
 mod people;
 mod row;
 mod session;
+mod voice;
 mod when;
 
 use std::process::ExitCode;
@@ -60,6 +62,11 @@ enum Command {
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     Completions(commands::completions::Completions),
+    Key(commands::key::Key),
+    Unlock(commands::unlock::Unlock),
+    Actor(commands::actor::Actor),
+    Sign(Box<commands::sign::Sign>),
+    Append(commands::append::Append),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
@@ -99,6 +106,11 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Backup(args) => commands::backup::run(context, &args)?,
         Command::Restore(args) => return commands::restore::run(context, &args),
         Command::Completions(args) => commands::completions::run(context, &args)?,
+        Command::Key(args) => commands::key::run(context, &args)?,
+        Command::Unlock(args) => commands::unlock::run(context, &args)?,
+        Command::Actor(args) => commands::actor::run(context, &args)?,
+        Command::Sign(args) => commands::sign::run(context, &args)?,
+        Command::Append(args) => return commands::append::run(context, &args),
     }
     Ok(Exit::Done)
 }

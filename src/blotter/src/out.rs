@@ -3,12 +3,14 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::context::Color;
 
 const WIDTH_WITHOUT_TERMINAL: u16 = 160;
+/// A terminal that says it is narrower does not know its size: serial lines and some recorders say 0.
+const WIDTH_MIN: u16 = 20;
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -85,10 +87,16 @@ impl Out {
     pub(crate) fn table(&self, heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if !std::io::stdout().is_terminal() {
+        if !std::io::stdout().is_terminal() || table.width().is_none_or(|width| width < WIDTH_MIN) {
             table.set_width(WIDTH_WITHOUT_TERMINAL);
         }
-        table.set_header(heading.iter().map(|text| Cell::new(self.toned(Tone::Dim, text))));
+        // The table must know what is colour and what takes room.
+        if self.color {
+            table.enforce_styling();
+        }
+        let dim =
+            |text: &&str| if self.color { Cell::new(text).add_attribute(Attribute::Dim) } else { Cell::new(text) };
+        table.set_header(heading.iter().map(dim));
         for row in rows {
             table.add_row(row);
         }

@@ -28,7 +28,9 @@ impl People {
     pub(crate) fn name(&self, store: &dyn Read, keyring: &Keyring, actor: &ActorId) -> Option<String> {
         let known = self.0.borrow().get(actor).cloned();
         known.unwrap_or_else(|| {
-            let name = keyring.actor(actor).and_then(|enrolled| enrolled_name(store, enrolled.enrolled_seq));
+            // The founder came with entry 0, and the name that it discloses is the ledger's.
+            let enrolled = keyring.actor(actor).filter(|enrolled| enrolled.enrolled_seq > 0);
+            let name = enrolled.and_then(|enrolled| enrolled_name(store, enrolled.enrolled_seq));
             self.0.borrow_mut().insert(actor.clone(), name.clone());
             name
         })

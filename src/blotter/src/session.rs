@@ -18,7 +18,8 @@ use blotter_record::{
 };
 
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
-use crate::keystore::{CHECKPOINT_KEY, LEDGER_KEY, read_key};
+use crate::keystore::{LEDGER_KEY, read_key};
+use crate::own_keys::checkpoint_keys;
 
 /// A ledger opened for reading; some other process may be writing it.
 pub(crate) struct Reader {
@@ -50,14 +51,7 @@ pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
         return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
     }
     let own = |name: &str| context.keys_dir().join(format!("{name}.key"));
-    let mut checkpoint = vec![
-        read_key(context, &own(CHECKPOINT_KEY))
-            .context("without the ledger's checkpoint key nothing can be recorded")?,
-    ];
-    let next = own("checkpoint-next");
-    if next.exists() {
-        checkpoint.push(read_key(context, &next)?);
-    }
+    let checkpoint = checkpoint_keys(context, &Reader::open(context)?.keyring)?;
     let actor = own(LEDGER_KEY).exists().then(|| read_key(context, &own(LEDGER_KEY))).transpose()?;
     let opening = Opening {
         keys: LedgerKeys { checkpoint, actor },

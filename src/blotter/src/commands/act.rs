@@ -41,11 +41,11 @@ pub(crate) struct Act {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct What {
     /// What happened, such as incident.opened; x.NAME for an event of your own
-    #[arg(value_name = "EVENT", required_unless_present = "list")]
+    #[arg(value_name = "EVENT")]
     event: Option<String>,
 
     /// The stream that it belongs to, such as incident/INC-7
-    #[arg(value_name = "STREAM", required_unless_present_any = ["list", "explain"])]
+    #[arg(value_name = "STREAM")]
     stream: Option<Id>,
 
     /// A further stream that it concerns; may be repeated
@@ -198,7 +198,7 @@ fn blob(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
 }
 
 /// What will be signed, for the person who signs it.
-fn show(context: &Context, unsigned: &Unsigned) -> String {
+pub(crate) fn show(context: &Context, unsigned: &Unsigned) -> String {
     let statement = unsigned.statement();
     let mut pairs = vec![
         ("event", statement.event.to_string()),
