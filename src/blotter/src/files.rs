@@ -70,3 +70,26 @@ pub(crate) fn sync_parent(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|dir| dir.sync_all()).with_context(|| parent.display().to_string())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all_and_publishing_never_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        let built = temporary(&path).unwrap();
+        write_new(&built, b"three", Mode::Private).unwrap();
+        assert!(publish_new(&built, &path).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let other = dir.path().join("other");
+        publish_new(&built, &other).unwrap();
+        assert_eq!((fs::read(&other).unwrap(), built.exists()), (b"three".to_vec(), false));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert!(write(&dir.path().join("nowhere/file"), b"").is_err());
+    }
+}

@@ -118,9 +118,16 @@ impl Out {
     }
 }
 
-/// Hostile text made harmless for a terminal: control characters escaped.
+/// Hostile text made harmless for a terminal: control characters escaped, and those that turn the direction of text, with
+/// which a line can be made to read as what it does not say.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+    let turns =
+        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) { plain.extend(c.escape_unicode()) } else { plain.push(c) }
+    }
+    plain
 }
 
 /// The first characters of a long text.
@@ -129,4 +136,23 @@ pub(crate) fn cut(text: &str, len: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(len.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_reaches_no_terminal() {
+        let check = |text: &str, expect: &str| assert_eq!(plain(text), expect);
+        check("Ransom \x1b[31mnote\r\n", "Ransom \\u{1b}[31mnote\\u{d}\\u{a}");
+        check("C1 \u{9b}31m", "C1 \\u{9b}31m");
+        check("exe.\u{202e}fdp", "exe.\\u{202e}fdp");
+        check("Ödön — 事件 ☠", "Ödön — 事件 ☠");
+    }
+
+    #[test]
+    fn what_is_cut_shows_it() {
+        assert_eq!((cut("事件事件", 4), cut("事件事件", 3)), ("事件事件".to_owned(), "事件…".to_owned()));
+    }
 }

@@ -62,7 +62,7 @@ impl Rows<'_> {
             line.push_str("  ");
         }
         let [.., facts, marks] = cells;
-        let room = comfy_width().map(|width| width.saturating_sub(line.chars().count() + marks.len() + 3).max(20));
+        let room = terminal_width().map(|width| width.saturating_sub(line.chars().count() + marks.len() + 3).max(20));
         line.push_str(&room.map_or(facts.clone(), |room| cut(facts, room)));
         if !marks.is_empty() {
             line.push_str(&self.out.toned(Tone::Warn, &format!("  [{marks}]")));
@@ -98,7 +98,7 @@ impl Columns {
 }
 
 /// The terminal's width, if there is one.
-fn comfy_width() -> Option<usize> {
+fn terminal_width() -> Option<usize> {
     use std::io::IsTerminal;
     std::io::stdout().is_terminal().then(|| comfy_table::Table::new().width().map(usize::from)).flatten()
 }

@@ -58,8 +58,7 @@ pub(crate) fn run(context: &Context, args: &Show) -> Result<Exit> {
                 if args.raw || args.presentation {
                     bail!("--raw and --presentation are of one entry: name its number, or the id of its statement");
                 }
-                stream(context, args, &reader)?;
-                return Ok(Exit::Done);
+                return stream(context, args, &reader);
             }
         },
     };
@@ -294,7 +293,7 @@ fn value_text(value: &Json) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
-fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<()> {
+fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<Exit> {
     let id: Id = args
         .what
         .parse::<Id>()
@@ -304,6 +303,7 @@ fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<()> {
         bail!("nothing has been said in {id}");
     };
     let people = People::default();
+    let mut exit = Exit::Done;
     let mut n = 0;
     while n < state.count {
         let seqs = reader.store.stream_seqs(&id, n, PAGE).map_err(Error::from)?;
@@ -316,15 +316,19 @@ fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<()> {
             else {
                 return Err(Error::Corrupt { seq, what: "not there".into() }.into());
             };
-            lines.push(moment(context, args, reader, &people, n, &entry)?);
+            let (text, whole) = moment(context, args, reader, &people, n, &entry)?;
+            lines.push(text);
+            if !whole {
+                exit = Exit::Damaged;
+            }
             n += 1;
         }
         context.out.line(&lines.join("\n"));
     }
-    Ok(())
+    Ok(exit)
 }
 
-/// An entry in a stream's timeline: one line, and its values below.
+/// An entry in a stream's timeline: one line, and its values below; and whether nothing is missing of it.
 fn moment(
     context: &Context,
     args: &Show,
@@ -332,20 +336,21 @@ fn moment(
     people: &People,
     n: u64,
     entry: &read::ReadEntry,
-) -> Result<String> {
+) -> Result<(String, bool)> {
     let seq = entry.stored.seq;
     let Some((placed, statement)) = &entry.said else {
         if context.out.json {
-            return Ok(to_json(entry, &reader.keyring)?.to_string());
+            return Ok((to_json(entry, &reader.keyring)?.to_string(), true));
         }
-        return Ok(context.out.toned(Tone::Warn, &format!("{n:>4}  expunged  (entry {seq})")));
+        return Ok((context.out.toned(Tone::Warn, &format!("{n:>4}  expunged  (entry {seq})")), true));
     };
     let texts = reader.store.disclosures(seq).map_err(Error::from)?;
     let data = crate::examine::values(reader, statement, &texts)?;
+    let whole = !data.iter().any(|datum| matches!(datum, Datum::Missing { .. }));
     if context.out.json {
         let mut json = to_json(entry, &reader.keyring)?;
         json["data"] = data_json(&data)?;
-        return Ok(json.to_string());
+        return Ok((json.to_string(), whole));
     }
     let out = context.out;
     let marks = marks(placed, statement, &reader.keyring);
@@ -371,5 +376,5 @@ fn moment(
         let (name, value) = datum_pair(context, datum);
         text.push_str(&format!("\n      {name}: {}", cut(&value.replace('\n', "\n        "), VALUE_LEN_MAX)));
     }
-    Ok(text)
+    Ok((text, whole))
 }
