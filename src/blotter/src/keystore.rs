@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use blotter_keys::ed25519::{PublicKey, SecretKey};
+use blotter_keys::jwk::thumbprint;
 use blotter_keys::key_file::{self, KeyFileError, Passphrase};
 use blotter_keys::keyring::Keyring;
 use blotter_keys::signer::Signer;
@@ -109,6 +110,14 @@ pub(crate) fn signer(context: &Context, keyring: Option<&Keyring>) -> Result<Sig
 pub(crate) fn actor_of(keyring: &Keyring, who: &str) -> Option<ActorId> {
     let id = who.parse::<ActorId>().ok().filter(|id| keyring.actor(id).is_some());
     id.or_else(|| keyring.actor_named(who).cloned())
+}
+
+/// The actor that `name` means to a person: the owner of the key of that name, or the actor so named.
+pub(crate) fn owner_of_named(context: &Context, keyring: &Keyring, name: &str) -> Option<ActorId> {
+    let named = named_keys(context);
+    let key = named.iter().find(|(other, _)| other == name).and_then(|(_, path)| public_of(path));
+    let owner = key.and_then(|key| keyring.key(&thumbprint(&key))).map(|key| key.actor.clone());
+    owner.or_else(|| actor_of(keyring, name))
 }
 
 fn signer_of_actor(

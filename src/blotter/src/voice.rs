@@ -6,7 +6,7 @@ use blotter_ledger::{Appended, Error, read};
 use blotter_record::Presentation;
 use serde_json::{Value, json};
 
-use crate::commands::act::show;
+use crate::commands::act::{Blobs, show};
 use crate::context::Context;
 use crate::keystore;
 use crate::session::{Reader, Speaker, Words, open_writer, seen_at, verified_head, write_anchor};
@@ -36,6 +36,17 @@ impl Voice {
     /// # Errors
     /// If the person says no, or the ledger does; nothing was recorded then.
     pub(crate) fn say(&self, context: &Context, words: &[Words], beware: Option<&str>) -> Result<Vec<Said>> {
+        self.say_with(context, words, Blobs::new(), beware)
+    }
+
+    /// The same, with the blobs that the first of them names.
+    pub(crate) fn say_with(
+        &self,
+        context: &Context,
+        words: &[Words],
+        blobs: Blobs,
+        beware: Option<&str>,
+    ) -> Result<Vec<Said>> {
         let Self { reader, speaker } = self;
         let head = verified_head(&reader.store, &reader.keyring, &context.state_dir()?)?;
         let build = |words: &Words| {
@@ -53,7 +64,8 @@ impl Voice {
         let ledger = open_writer(context)?;
         let prepared = presentations
             .iter()
-            .map(|presentation| ledger.prepare(&presentation.to_text(), Vec::new()))
+            .zip(std::iter::once(blobs).chain(std::iter::repeat_with(Blobs::new)))
+            .map(|(presentation, blobs)| ledger.prepare(&presentation.to_text(), blobs))
             .collect::<Result<Vec<_>, _>>()?;
         let answers = ledger.append_list(prepared)?;
         let said = outcome(answers, presentations)?;

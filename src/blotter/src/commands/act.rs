@@ -1,9 +1,11 @@
 //! `blotter act`: builds a statement, shows what will be signed and what has happened since, signs and appends.
 
 use anyhow::{Context as _, Result, bail};
+use blotter_keys::keyring::Keyring;
 use blotter_ledger::{BlobRef, Read, read};
+use blotter_record::limits::BLOB_BYTES_MAX;
 use blotter_record::{
-    Event, EventName, Fact, Id, Instant, Json, Jti, Precision, Presentation, RULES_1, Statement, Unsigned,
+    Event, EventName, Fact, FactType, Id, Instant, Json, Jti, Precision, RULES_1, Statement, Unsigned,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,7 +13,8 @@ use serde_json::{Value, json};
 use crate::context::{Context, base32, random_bytes};
 use crate::keystore;
 use crate::out::{Tone, cut, plain};
-use crate::session::{Reader, Speaker, Words, open_writer, seen_now, write_anchor};
+use crate::session::{Speaker, Words};
+use crate::voice::{Said, Voice};
 
 /// A value of this size or more goes into a blob of its own.
 const INLINE_BYTES_MAX: usize = 32 * 1024;
@@ -96,32 +99,33 @@ pub(crate) fn run(context: &Context, args: &Act) -> Result<()> {
     if args.explain {
         return explain(context, args.what.event.as_deref().unwrap_or_default());
     }
-    let (words, blobs) = args.what.words()?;
-    let reader = Reader::open(context)?;
-    let speaker = Speaker::of(keystore::signer(context, Some(&reader.keyring))?, &reader.keyring)?;
-    let seen = seen_now(&reader.store, &reader.keyring, &words.sub, &context.state_dir()?)?;
-    let unsigned = speaker.build(reader.keyring.audience(), &words, Some(seen))?;
-    if !context.globals.yes {
-        let question = format!(
-            "{}\n{}\nSign and record this as {}?",
-            show(context, &unsigned),
-            since(context, &reader.store, &words.sub, &speaker)?,
-            speaker.actor
-        );
-        if !context.confirm(&question)? {
-            bail!("nothing was signed");
-        }
-    }
-    let presentation = speaker.sign(unsigned)?;
-    let ledger = open_writer(context)?;
-    let appended = ledger.append(ledger.prepare(&presentation.to_text(), blobs)?)?;
-    ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))??;
-    print_appended(context, appended.seq, appended.repeated, &presentation);
+    let (mut words, blobs) = args.what.words()?;
+    let voice = Voice::open(context)?;
+    name_actors(context, &voice.reader.keyring, &mut words);
+    let since = since(context, &voice.reader.store, &words.sub, &voice.speaker)?;
+    let said = voice.say_with(context, &[words], blobs, Some(&since))?;
+    let [said] = &said[..] else { bail!("one statement was said, and {} were recorded", said.len()) };
+    print_appended(context, said);
     Ok(())
 }
 
-pub(crate) fn print_appended(context: &Context, seq: u64, repeated: bool, presentation: &Presentation) {
-    let statement = &presentation.statement;
+/// Lets people name an actor by the name of a key that is here, or by the part behind the slash: `--fact lead=ana`.
+fn name_actors(context: &Context, keyring: &Keyring, words: &mut Words) {
+    let Some(event) = Event::from_name(&words.event) else { return };
+    for (name, value) in &mut words.facts {
+        let rule = event.rule().facts.iter().find(|rule| rule.name == *name);
+        let Some(typed) = value.as_text().filter(|typed| !typed.contains('/')) else { continue };
+        if rule.is_some_and(|rule| rule.fact_type == FactType::Actor)
+            && let Some(actor) = keystore::owner_of_named(context, keyring, typed)
+        {
+            *value = actor.as_str().into();
+        }
+    }
+}
+
+fn print_appended(context: &Context, said: &Said) {
+    let (seq, repeated) = (said.appended.seq, said.appended.repeated);
+    let statement = &said.presentation.statement;
     let json = json!({
         "seq": seq, "jti": statement.jti.to_string(), "event": statement.event.as_str(),
         "stream": statement.sub.as_str(), "repeated": repeated,
@@ -173,7 +177,7 @@ fn fact_value(event: &EventName, fact: &str, value: &str) -> Result<Json> {
     let parsed = Json::parse(value.as_bytes());
     match (parsed, rule.map(|rule| &rule.fact_type)) {
         (Ok(json), _) => Ok(json),
-        (Err(_), Some(blotter_record::FactType::List(inner))) if !inner.is_json() => {
+        (Err(_), Some(FactType::List(inner))) if !inner.is_json() => {
             Ok(Json::List(value.split(',').filter(|word| !word.is_empty()).map(|word| word.trim().into()).collect()))
         }
         (Err(e), _) => bail!("--fact {fact}: {e}"),
@@ -182,6 +186,10 @@ fn fact_value(event: &EventName, fact: &str, value: &str) -> Result<Json> {
 
 fn data_value(value: &str, blobs: &mut Blobs) -> Result<Json> {
     let Some(path) = value.strip_prefix('@') else { return Ok(value.into()) };
+    let size = std::fs::metadata(path).with_context(|| format!("--data @{path}"))?.len();
+    if size > BLOB_BYTES_MAX as u64 {
+        bail!("--data @{path}: {size} bytes; a blob has at most {BLOB_BYTES_MAX}");
+    }
     let bytes = std::fs::read(path).with_context(|| format!("--data @{path}"))?;
     match String::from_utf8(bytes) {
         Ok(text) if text.len() < INLINE_BYTES_MAX && !text.contains('\0') => Ok(text.into()),
@@ -206,7 +214,7 @@ pub(crate) fn show(context: &Context, unsigned: &Unsigned) -> String {
         ("occurred", occurred(statement)),
     ];
     for (name, fact) in statement.facts.iter() {
-        pairs.push((name, fact_text(fact)));
+        pairs.push((name, cut(&fact_text(fact), 200)));
     }
     for disclosure in unsigned.disclosures() {
         pairs.push((disclosure.name(), cut(&plain(&disclosure.value().to_text()), 400)));
