@@ -9,6 +9,7 @@ use blotter_keys::judge::{Blocking, StreamState};
 use blotter_record::{Disclosure, Hash, Id, Jti, limits::DISCLOSURES_MAX};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::prepare::BlobRef;
 use crate::store::{Batch, NewEntry, Read, Readers, Store, StoreError, Stored};
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -284,9 +285,15 @@ impl Store for Sqlite {
     fn erase_again(&mut self, digests: &HashSet<Hash>) -> Result<usize, StoreError> {
         let write = |db: &mut Connection| -> rusqlite::Result<usize> {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let count = delete_values(&tx, digests)?;
+            let texts = delete_values(&tx, digests)?;
+            for text in &texts {
+                let blob = Disclosure::parse(text).ok().and_then(|value| BlobRef::read(value.value()));
+                if let Some(blob) = blob {
+                    tx.execute("DELETE FROM blob WHERE id = ?1", [blob.id])?;
+                }
+            }
             tx.commit()?;
-            Ok(count)
+            Ok(texts.len())
         };
         let count = write(&mut self.db).map_err(|e| failed("erasing again")(reason(&e)))?;
         self.truncate_wal()?;
@@ -362,20 +369,20 @@ fn insert_tree(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
 }
 
 /// Deletes every value with one of these digests, whoever's statement it stands in: a copy that somebody made of a value
-/// has its digest, too.
-fn delete_values(tx: &Transaction<'_>, digests: &HashSet<Hash>) -> rusqlite::Result<usize> {
-    let mut slots: Vec<i64> = Vec::new();
+/// has its digest, too. Says which texts there were.
+fn delete_values(tx: &Transaction<'_>, digests: &HashSet<Hash>) -> rusqlite::Result<Vec<String>> {
+    let mut found: Vec<(i64, String)> = Vec::new();
     let mut all = tx.prepare("SELECT slot, text FROM disclosure")?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         if digests.contains(&Hash::of(row.get_ref(1)?.as_bytes()?)) {
-            slots.push(row.get(0)?);
+            found.push((row.get(0)?, row.get(1)?));
         }
     }
-    for slot in &slots {
+    for (slot, _) in &found {
         tx.execute("DELETE FROM disclosure WHERE slot = ?1", [slot])?;
     }
-    Ok(slots.len())
+    Ok(found.into_iter().map(|(_, text)| text).collect())
 }
 
 fn erase(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {

@@ -166,7 +166,7 @@ pub trait Store: Read {
     /// is unknown what was kept.
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
 
-    /// Deletes every disclosure with one of these digests, for a restored backup that holds values erased since; says how
+    /// Deletes every disclosure with one of these digests, and the blobs that they name, for a restored backup that holds values erased since; says how
     /// many there were.
     ///
     /// # Errors
