@@ -241,6 +241,8 @@ pub struct Place {
     pub seq: u64,
     /// The entry's `recorded`.
     pub recorded: Instant,
+    /// The `recorded` of the entry before; `None` if that was expunged.
+    pub previous: Option<Instant>,
 }
 
 /// Judges a statement whose shape is right and whose signature verifies. Entry 0 is not judged here but by
@@ -410,6 +412,7 @@ impl<H: History> Case<'_, H> {
         let event_ok = match &statement.event {
             EventName::Known(event) => {
                 matches!(event.rule().subject, Some("incident" | "alert" | "evidence" | "lesson"))
+                    && !Keyring::folds(*event)
             }
             EventName::Custom(_) => true,
             EventName::Unknown(_) => false,
@@ -524,6 +527,10 @@ impl<H: History> Case<'_, H> {
             Event::ErasureExecuted => self.check_erasure(),
             Event::EntryExpunged => self.check_expunging(),
             Event::LegalHoldPlaced | Event::LegalHoldReleased => self.check_hold(event),
+            Event::ClockStepped => self.check_clock_step(),
+            Event::LedgerOpened | Event::TimeAttested | Event::CheckpointWitnessed => self.check_root("size"),
+            Event::LedgerVerified => self.check_root("to"),
+            Event::RecordExported => self.check_export(),
             _ => Ok(()),
         }
     }
@@ -611,6 +618,9 @@ impl<H: History> Case<'_, H> {
 
     fn check_recovery(&self) -> Verdict<H> {
         let owner = self.owner()?;
+        if owner.kind() == "imported" {
+            return Err(rule("sub", "an imported actor has no key"));
+        }
         self.check_new_key(&owner)?;
         let jwk = self.statement.facts.jwk("jwk");
         self.approval("approval", Event::RecoveryApproved, |approval| {
@@ -666,10 +676,11 @@ impl<H: History> Case<'_, H> {
         if owner.kind() != for_kind {
             return Err(rule("facts.role", format!("{} is a role of a {for_kind}, not of {owner}", role.name())));
         }
+        let held = |role: &Role| self.keyring.holds(&owner, *role, &self.place.recorded);
         let admin_with_others = if role == Role::Admin {
-            !actor.roles.keys().all(|held| *held == Role::Admin)
+            actor.roles.keys().any(|other| *other != Role::Admin && held(other))
         } else {
-            actor.roles.contains_key(&Role::Admin)
+            actor.roles.contains_key(&Role::Admin) && held(&Role::Admin)
         };
         if admin_with_others {
             return Err(rule("facts.role", "admin goes with no other role: an admin can't decide an incident"));
@@ -778,7 +789,44 @@ impl<H: History> Case<'_, H> {
                 }
             });
             if let Some((hold, _)) = covering {
-                return Err(rule("facts.items", format!("statement {} is under the legal hold {hold}", item.jti)));
+                return Err(rule("hold", format!("statement {} is under the legal hold {hold}", item.jti)));
+            }
+        }
+        Ok(())
+    }
+
+    /// FORMAT.md §6.1: `from` is the entry before's `recorded`, `to` this one's.
+    fn check_clock_step(&self) -> Verdict<H> {
+        let facts = &self.statement.facts;
+        let from_fits = self.place.previous.is_none() || facts.instant("from") == self.place.previous.as_ref();
+        if from_fits && facts.instant("to") == Some(&self.place.recorded) {
+            return Ok(());
+        }
+        Err(rule("facts.from", "from and to must be what the entry before and this one were recorded at"))
+    }
+
+    /// FORMAT.md §6.6: a root that a fact names is this log's.
+    fn check_root(&self, size: &'static str) -> Verdict<H> {
+        let facts = &self.statement.facts;
+        let named = facts.int(size).and_then(|size| u64::try_from(size).ok()).filter(|size| *size <= self.place.seq);
+        let root = named.map(|size| self.look(self.history.root_at(size))).transpose()?.flatten();
+        if root.is_some() && root == facts.hash("root") {
+            return Ok(());
+        }
+        Err(rule("facts.root", format!("is not this log's at {size}")))
+    }
+
+    /// FORMAT.md §6.6: an export names the heads of its streams as they were at its size.
+    fn check_export(&self) -> Verdict<H> {
+        self.check_root("size")?;
+        let size = self.statement.facts.int("size").and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        for head in self.statement.facts.heads("heads") {
+            let count = head.count.unsigned_abs();
+            let last = self.look(self.history.entry_of(&head.stream, count - 1))?;
+            let next = self.look(self.history.entry_of(&head.stream, count))?;
+            let is_last = last.is_some_and(|(seq, leaf)| seq < size && leaf == head.leaf);
+            if !is_last || next.is_some_and(|(seq, _)| seq < size) {
+                return Err(rule("facts.heads", format!("{} had another head at size {size}", head.stream)));
             }
         }
         Ok(())
@@ -823,8 +871,11 @@ impl<H: History> Case<'_, H> {
         if facts.int("seq").and_then(|n| u64::try_from(n).ok()) != Some(found) {
             return Err(rule("facts.seq", "not the entry that was approved"));
         }
-        if said.streams().any(is_trust_stream) {
-            return Err(rule("facts.seq", "an entry of a ledger, actor or policy stream can't be expunged"));
+        if said.streams().any(is_trust_stream) || said.event.known().is_some_and(Keyring::folds) {
+            return Err(rule(
+                "facts.seq",
+                "an entry that says whom to trust, what is held or what was erased can't be expunged",
+            ));
         }
         self.check_no_hold(&[item])
     }

@@ -8,7 +8,7 @@ use blotter_keys::anchor::Anchor;
 use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use blotter_keys::jwk::thumbprint;
 use blotter_keys::keyring::Keyring;
-use blotter_keys::merkle::{consistency_proof, verify_consistency};
+use blotter_keys::merkle::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 use blotter_keys::signer::{Signer, SigningInput};
 use blotter_ledger::{
     Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read,
@@ -160,6 +160,10 @@ pub(crate) fn seen_at(store: &dyn Read, stream: &Id, head: &Checkpoint) -> Resul
             if seq >= head.size() {
                 bail!("the log grew in this moment; try again")
             }
+            let path = inclusion_proof(&Tree(store), seq, head.size())?;
+            verify_inclusion(&shown.stored.leaf, seq, head.size(), head.root(), &path).with_context(|| {
+                format!("entry {seq}, the last of {stream}, is not in the log that the ledger signs")
+            })?;
             Some((n, shown.stored.leaf))
         }
     };

@@ -76,7 +76,7 @@ impl HeadFile {
             Err(TryLockError::Error(cause)) => return Err(HeadFileError::Io { path, cause }),
         }
         let mut bytes = Vec::new();
-        (&mut file).take(4 * LINE_BYTES as u64).read_to_end(&mut bytes).map_err(io(&path))?;
+        (&mut file).take(2 * LINE_BYTES as u64).read_to_end(&mut bytes).map_err(io(&path))?;
         let newest = newest(&path, &bytes)?;
         let erased_path = path.with_extension("erased");
         let erased = read_erased(&erased_path)?;
@@ -108,7 +108,9 @@ impl HeadFile {
         }
         let io = |cause| HeadFileError::Io { path: self.erased_path.clone(), cause };
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.erased_path).map_err(io)?;
-        let text: String = new.iter().map(|digest| format!("{digest}\n")).collect();
+        // A torn line before must not swallow the first of these; empty lines mean nothing.
+        let text: String =
+            std::iter::once("\n".to_owned()).chain(new.iter().map(|digest| format!("{digest}\n"))).collect();
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
         self.erased.extend(new);
         Ok(())
@@ -172,6 +174,7 @@ fn line(head: &Head) -> Vec<u8> {
 
 fn parse_line(bytes: &[u8]) -> Option<Head> {
     let Json::Object(members) = Json::parse(bytes.strip_suffix(b"\n")?).ok()? else { return None };
+    (members.len() == 3).then_some(())?;
     let get = |name: &str| members.iter().find(|(other, _)| other == name).map(|(_, value)| value);
     let Json::Int(size) = get("size")? else { return None };
     let size = u64::try_from(*size).ok()?;

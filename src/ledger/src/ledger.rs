@@ -12,7 +12,7 @@ use std::time::Duration;
 use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::merkle::Frontier;
-use blotter_record::{Event, Hash, Instant, Json, Policy, Presentation};
+use blotter_record::{Event, Hash, Instant, Json, Policy, Presentation, RULES_1};
 use rayon::prelude::*;
 
 use crate::head_file::{Head, HeadFile, path_of};
@@ -30,6 +30,8 @@ use crate::{Clock, Error, Random};
 pub const QUEUE_JOBS_MAX: usize = 1_024;
 /// Statements that may wait, in all jobs.
 pub const QUEUE_STATEMENTS_MAX: usize = 16_384;
+/// Bytes that may wait, in all jobs, blobs included; a job that is larger waits alone.
+pub const QUEUE_BYTES_MAX: usize = 128 * 1_048_576;
 /// What a caller is told to wait when the queue is full, in milliseconds.
 const RETRY_AFTER_MS: u64 = 50;
 
@@ -75,6 +77,8 @@ pub struct Ledger {
     idle: Mutex<Vec<Box<dyn Read>>>,
     writer: Option<JoinHandle<()>>,
     lock: File,
+    /// Whether the lock file says that the ledger is open.
+    marked: bool,
 }
 
 impl Ledger {
@@ -129,13 +133,17 @@ impl Ledger {
         dir: &Path,
         mut store: Box<dyn Store>,
         opening: Opening,
-        mut lock: File,
+        lock: File,
         last_closed: LastClosed,
     ) -> Result<Self, Error> {
         let opened = read::open_keyring(&*store)?;
+        check_rules(&opened.keyring)?;
         let genesis = genesis_of(&opened.keyring);
         let (mut head_file, signed) = HeadFile::open(&opening.state_dir, &genesis)?;
-        erase_again(&mut *store, &opened.keyring, &head_file)?;
+        let behind = signed.is_some_and(|signed| signed.size > opened.frontier.size());
+        if behind || last_closed == LastClosed::Restored {
+            erase_again(&mut *store, &head_file)?;
+        }
         // A crash may have come between an erasure's commit and this.
         head_file.remember_erased(opened.keyring.erased().copied())?;
         let head = Head { size: opened.frontier.size(), root: opened.frontier.root() };
@@ -165,8 +173,7 @@ impl Ledger {
             .name("blotter-writer".into())
             .spawn(move || writer.run(&jobs))
             .map_err(|e| system("starting the writer", e))?;
-        write_lock(&mut lock, "open\n")?;
-        let ledger = Self {
+        let mut ledger = Self {
             dir: dir.to_owned(),
             genesis,
             queue: Some(queue),
@@ -175,10 +182,14 @@ impl Ledger {
             idle: Mutex::new(Vec::new()),
             writer: Some(writer),
             lock,
+            marked: false,
         };
+        // How it was left is recorded before that is forgotten.
         if let Some(own) = own {
             ledger.submit(vec![own], false)?.into_iter().next().expect("an answer for each statement")?;
         }
+        write_lock(&mut ledger.lock, "open\n")?;
+        ledger.marked = true;
         Ok(ledger)
     }
 
@@ -296,12 +307,12 @@ impl Ledger {
     }
 
     fn submit(&self, statements: Vec<Prepared>, atomic: bool) -> Result<Vec<Result<Appended, Error>>, Error> {
-        let count = statements.len();
-        self.reserve(count)?;
         let (answer, answered) = sync_channel(1);
-        let sent = self.queue().try_send(Job { statements, atomic, answer });
-        if let Err(e) = sent {
-            self.release(count);
+        let job = Job::new(statements, atomic, answer);
+        let (count, bytes) = (job.statements.len(), job.bytes);
+        self.reserve(count, bytes)?;
+        if let Err(e) = self.queue().try_send(job) {
+            self.release(count, bytes);
             return Err(match e {
                 TrySendError::Full(_) => Error::Busy { waiting: QUEUE_JOBS_MAX, retry_after_ms: RETRY_AFTER_MS },
                 TrySendError::Disconnected(_) => self.shut(),
@@ -313,9 +324,14 @@ impl Ledger {
     /// Like `submit`, but waits for a place in the queue and does not wait for the answer.
     fn send_waiting(&self, statements: Vec<Prepared>) -> std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>> {
         let (answer, answered) = sync_channel(1);
-        self.shared.published.lock().expect("no thread panics while it holds this").waiting += statements.len();
+        let job = Job::new(statements, false, answer);
+        {
+            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+            published.waiting += job.statements.len();
+            published.waiting_bytes += job.bytes;
+        }
         // A writer that is gone drops the sender, which the receiver notices.
-        let _ = self.queue().send(Job { statements, atomic: false, answer });
+        let _ = self.queue().send(job);
         answered
     }
 
@@ -323,21 +339,25 @@ impl Ledger {
         self.queue.as_ref().expect("it is taken only when the ledger is dropped")
     }
 
-    fn reserve(&self, count: usize) -> Result<(), Error> {
+    fn reserve(&self, count: usize, bytes: usize) -> Result<(), Error> {
         let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
         if let Some(why) = &published.poisoned {
             return Err(Error::Poisoned { why: why.clone() });
         }
-        if published.waiting + count > QUEUE_STATEMENTS_MAX {
+        let full = published.waiting + count > QUEUE_STATEMENTS_MAX
+            || (published.waiting > 0 && published.waiting_bytes + bytes > QUEUE_BYTES_MAX);
+        if full {
             return Err(Error::Busy { waiting: published.waiting, retry_after_ms: RETRY_AFTER_MS });
         }
         published.waiting += count;
+        published.waiting_bytes += bytes;
         Ok(())
     }
 
-    fn release(&self, count: usize) {
+    fn release(&self, count: usize, bytes: usize) {
         let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
         published.waiting = published.waiting.saturating_sub(count);
+        published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
     }
 
     fn shut(&self) -> Error {
@@ -354,7 +374,7 @@ impl Drop for Ledger {
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
-        if self.poisoned().is_none() {
+        if self.marked && self.poisoned().is_none() {
             let _ = write_lock(&mut self.lock, "clean\n");
         }
     }
@@ -384,6 +404,9 @@ pub(crate) fn found_in(
     let statement = &presentation.statement;
     // The keyring needs the genesis hash, which needs the entry; the statement's own checks come first either way.
     let provisional = Keyring::found(statement, &Hash([0; 32])).map_err(|e| fail(e.0))?;
+    if !provisional.knows_rules() || statement.facts.word("rules_sha256") != Some(&RULES_1.sha256_hex()) {
+        return Err(fail("it names rules that this program does not know"));
+    }
     let founder = provisional.key(&statement.kid).ok_or_else(|| fail("no key"))?;
     founder
         .public
@@ -434,9 +457,9 @@ fn compare_heads(
     Err(Error::Corrupt { seq: signed.size, what })
 }
 
-fn erase_again(store: &mut dyn Store, keyring: &Keyring, head_file: &HeadFile) -> Result<(), Error> {
-    let executed: std::collections::HashSet<&Hash> = keyring.erased().collect();
-    if head_file.erased().iter().all(|digest| executed.contains(digest)) {
+/// A restored backup may hold values that were erased after it was made.
+fn erase_again(store: &mut dyn Store, head_file: &HeadFile) -> Result<(), Error> {
+    if head_file.erased().is_empty() {
         return Ok(());
     }
     let count = store.erase_again(head_file.erased())?;
@@ -444,6 +467,16 @@ fn erase_again(store: &mut dyn Store, keyring: &Keyring, head_file: &HeadFile) -
         tracing::warn!(count, "a restored backup held values that had been erased; they were erased again");
     }
     Ok(())
+}
+
+/// A program that does not know the rules in force would admit what they forbid.
+fn check_rules(keyring: &Keyring) -> Result<(), Error> {
+    if keyring.knows_rules() {
+        return Ok(());
+    }
+    let cause =
+        format!("version {} is in force, which this program does not know; use a newer one", keyring.rules_version());
+    Err(system("the rules", cause))
 }
 
 /// How the ledger was left the last time.

@@ -15,7 +15,8 @@ mod writer;
 
 pub use error::Error;
 pub use ledger::{
-    DATABASE, Ledger, Opening, QUEUE_JOBS_MAX, QUEUE_STATEMENTS_MAX, Software, genesis_of, mark_restored,
+    DATABASE, Ledger, Opening, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, QUEUE_STATEMENTS_MAX, Software, genesis_of,
+    mark_restored,
 };
 pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 pub use prepare::{BlobRef, Prepared};

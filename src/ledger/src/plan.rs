@@ -15,7 +15,7 @@ use crate::store::{Batch, NewEntry, Read, StoreError, Tree};
 
 /// Entries of one batch, at most.
 pub const BATCH_ENTRIES_MAX: usize = 256;
-/// Bytes of one batch's entries, about at most.
+/// Bytes of one batch, with disclosures and blobs; it ends behind the statement that goes beyond.
 pub const BATCH_BYTES_MAX: usize = 4 * 1_048_576;
 const STREAMS_CACHED_MAX: usize = 65_536;
 const ROOTS_CACHED_MAX: usize = 4_096;
@@ -110,7 +110,9 @@ impl Plan {
         if !prepared.verified {
             verify(&state.keyring, statement)?;
         }
-        let place = Place { seq: state.frontier.size(), recorded };
+        let previous = Instant::from_unix_us(state.recorded_us)
+            .map_err(|e| Error::System { what: "the clock".into(), cause: e.to_string() })?;
+        let place = Place { seq: state.frontier.size(), recorded, previous: Some(previous) };
         {
             let past = Past { plan: self, state, store, new: statement.jti };
             judge(statement, &place, &state.keyring, &past, &*state.policy).map_err(|judgement| match judgement {
@@ -119,7 +121,26 @@ impl Plan {
             })?;
         }
         self.check_blobs(store, &prepared.blobs)?;
+        self.check_erasure_fields(store, statement)?;
         self.enter(state, store, prepared, place)
+    }
+
+    /// Only the writer can tell which value a digest belongs to: in the log, digests and names are sorted apart.
+    fn check_erasure_fields(&self, store: &dyn Read, statement: &Statement) -> Result<(), Error> {
+        if statement.event.known() != Some(Event::ErasureRequested) {
+            return Ok(());
+        }
+        for item in statement.facts.items("items").into_iter().filter(|item| item.field != "*") {
+            let Some(seq) = self.seq_of(store, &item.jti)? else { continue };
+            let values = self.disclosures(store, seq)?;
+            let named = values.iter().find(|value| value.digest() == item.digest).map(Disclosure::name);
+            if named != Some(item.field.as_str()) {
+                let what =
+                    format!("the digest {} is not that of {} in statement {}", item.digest, item.field, item.jti);
+                return Err(Refusal::Rule { at: "facts.items", what }.into());
+            }
+        }
+        Ok(())
     }
 
     /// A blob's id is random, so one that is taken is a mistake or an attempt; either way it is the statement's fault.
@@ -141,7 +162,7 @@ impl Plan {
         prepared: Prepared,
         recorded: Instant,
     ) -> Result<(), Error> {
-        self.enter(state, store, prepared, Place { seq: 0, recorded }).map(|_| ())
+        self.enter(state, store, prepared, Place { seq: 0, recorded, previous: None }).map(|_| ())
     }
 
     /// The same statement again gets the same answer; another one under its id is refused.
@@ -167,6 +188,7 @@ impl Plan {
         prepared: Prepared,
         place: Place,
     ) -> Result<Admitted, Error> {
+        let held = prepared.bytes();
         let Prepared { presentation, blobs, .. } = prepared;
         let statement = presentation.statement;
         let mut links = Vec::with_capacity(1 + statement.about.len());
@@ -205,7 +227,7 @@ impl Plan {
         }
         state.policy.apply(&entry, &statement);
         self.ends |= event == Some(Event::LedgerKeyRotated);
-        self.bytes += bytes.len();
+        self.bytes += bytes.len() + held;
         self.batch.blobs.extend(blobs);
         self.batch.entries.push(NewEntry {
             seq: entry.seq,

@@ -17,6 +17,15 @@ pub struct Prepared {
     pub(crate) blobs: Vec<(String, Vec<u8>)>,
 }
 
+impl Prepared {
+    /// What it holds in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let values: usize = self.presentation.disclosures.iter().map(|value| value.text().len()).sum();
+        let blobs: usize = self.blobs.iter().map(|(_, bytes)| bytes.len()).sum();
+        self.presentation.statement.jws().len() + 2 * values + blobs
+    }
+}
+
 /// Reads and verifies a presentation. `blobs` are the contents that its values name.
 ///
 /// # Errors

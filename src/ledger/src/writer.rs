@@ -44,9 +44,22 @@ pub struct Appended {
 /// Statements on their way to the writer, and where the answers go.
 pub(crate) struct Job {
     pub(crate) statements: Vec<Prepared>,
+    /// What they hold in memory, about.
+    pub(crate) bytes: usize,
     /// All of them or none.
     pub(crate) atomic: bool,
     pub(crate) answer: SyncSender<Vec<Result<Appended, Error>>>,
+}
+
+impl Job {
+    pub(crate) fn new(
+        statements: Vec<Prepared>,
+        atomic: bool,
+        answer: SyncSender<Vec<Result<Appended, Error>>>,
+    ) -> Self {
+        let bytes = statements.iter().map(Prepared::bytes).sum();
+        Self { statements, bytes, atomic, answer }
+    }
 }
 
 /// What readers and the writer share.
@@ -62,6 +75,7 @@ pub(crate) struct Shared {
 pub(crate) struct Published {
     pub(crate) size: u64,
     pub(crate) waiting: usize,
+    pub(crate) waiting_bytes: usize,
     pub(crate) poisoned: Option<String>,
 }
 
@@ -108,11 +122,11 @@ impl Writer {
         self.write_clock_step(&mut plan)?;
         let mut answers = Vec::new();
         while let Some(job) = waiting.pop_front_if(|job| plan.fits(job.statements.len())) {
-            let count = job.statements.len();
+            let (count, bytes) = (job.statements.len(), job.bytes);
             match self.admit(&mut plan, job.statements, job.atomic) {
-                Ok(answer) => answers.push((job.answer, answer, count)),
+                Ok(answer) => answers.push((job.answer, answer, (count, bytes))),
                 Err(error) => {
-                    answers.push((job.answer, vec![Err(shut(&error)); count], count));
+                    answers.push((job.answer, vec![Err(shut(&error)); count], (count, bytes)));
                     return self.fail(answers, error);
                 }
             }
@@ -218,11 +232,13 @@ impl Writer {
 
     fn answer(&self, answers: Vec<Answer>) {
         let size = self.state.frontier.size();
-        let count: usize = answers.iter().map(|(.., count)| count).sum();
+        let count: usize = answers.iter().map(|(.., (count, _))| count).sum();
+        let bytes: usize = answers.iter().map(|(.., (_, bytes))| bytes).sum();
         {
             let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
             published.size = size;
             published.waiting = published.waiting.saturating_sub(count);
+            published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
         }
         self.shared.news.notify_all();
         for (answer, results, _) in answers {
@@ -285,7 +301,8 @@ fn gather(queue: &Receiver<Job>, waiting: &mut VecDeque<Job>, wanted: usize) {
     }
 }
 
-type Answer = (SyncSender<Vec<Result<Appended, Error>>>, Vec<Result<Admitted, Error>>, usize);
+/// Where an answer goes, the answer, and how many statements and bytes it takes from the queue.
+type Answer = (SyncSender<Vec<Result<Appended, Error>>>, Vec<Result<Admitted, Error>>, (usize, usize));
 
 fn shut(error: &Error) -> Error {
     match error {

@@ -438,6 +438,17 @@ impl Facts {
             .collect()
     }
 
+    /// The heads of streams in the list of that name.
+    pub fn heads(&self, name: &str) -> Vec<&StreamHead> {
+        self.list(name)
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Head(head) => Some(head),
+                _ => None,
+            })
+            .collect()
+    }
+
     fn list(&self, name: &str) -> &[Fact] {
         match self.get(name) {
             Some(Fact::List(list)) => list,

@@ -226,7 +226,7 @@ impl fmt::Display for Jti {
     }
 }
 
-/// A ledger's name in checkpoints and its key's name: `[A-Za-z0-9._/-]`, 1 to 128 characters, such as
+/// A ledger's name in checkpoints and its key's name: `[A-Za-z0-9._/-]`, 1 to 64 characters, such as
 /// `example.org/soc` (a schema-less URL, as C2SP recommends; no spaces, no plus).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(String);

@@ -33,7 +33,7 @@ pub const VERSION_LEN_MAX: usize = 64;
 /// Characters of an event's name, or of a field's.
 pub const NAME_LEN_MAX: usize = 64;
 /// Characters of an origin.
-pub const ORIGIN_LEN_MAX: usize = 128;
+pub const ORIGIN_LEN_MAX: usize = 64;
 /// Bytes of a disclosure's salt, at least.
 pub const SALT_BYTES_MIN: usize = 16;
 /// Bytes of a disclosure's salt, at most.

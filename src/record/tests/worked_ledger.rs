@@ -129,7 +129,7 @@ impl Ledger {
     fn enter(&mut self, presentation: &Presentation, sub: &Id, recorded: Instant) {
         let (seq, statement) = (self.leaves.len(), &presentation.statement);
         if let Some(keyring) = &self.keyring {
-            let place = Place { seq: seq as u64, recorded: recorded.clone() };
+            let place = Place { seq: seq as u64, recorded: recorded.clone(), previous: None };
             judge::judge(statement, &place, keyring, self, &Permissive).map_err(|e| e.to_string()).unwrap();
         }
         let before = judge::History::stream(self, sub).unwrap();

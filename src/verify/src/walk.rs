@@ -68,6 +68,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) missing: Vec<(u64, Hash)>,
     pub(crate) blobs: Vec<(u64, BlobName)>,
     pub(crate) recorded: Option<(Instant, Instant)>,
+    /// `recorded` of the entry before; `None` behind a hole.
+    previous: Option<Instant>,
+    last_recorded: Option<Instant>,
     /// When each key's statements were recorded, in microseconds.
     pub(crate) uses: HashMap<Hash, Vec<i64>>,
     pub(crate) newest_note: Option<(u64, Note)>,
@@ -100,6 +103,8 @@ impl<'a> Walk<'a> {
             missing: Vec::new(),
             blobs: Vec::new(),
             recorded: None,
+            previous: None,
+            last_recorded: None,
             uses: HashMap::new(),
             newest_note: None,
             rotations: Vec::new(),
@@ -204,6 +209,7 @@ impl<'a> Walk<'a> {
     }
 
     fn take_hole(&mut self, seq: u64, leaf: Hash, jti: Option<[u8; 16]>) {
+        self.last_recorded = None;
         self.holes.add(seq, leaf);
         self.chain.tree.push(leaf);
         if let Some(jti) = jti {
@@ -229,6 +235,7 @@ impl<'a> Walk<'a> {
             self.findings.damage(seq, "prev", "its prev is not the one of entry 0");
         }
         let recorded = entry.recorded.clone();
+        self.previous = self.last_recorded.replace(recorded.clone());
         match &mut self.recorded {
             None => self.recorded = Some((recorded.clone(), recorded)),
             Some((_, last)) => {
@@ -282,7 +289,10 @@ impl<'a> Walk<'a> {
             }
             return Ok(());
         }
-        let good = match (signature, self.keyring.as_ref().and_then(|keyring| keyring.key(&statement.kid))) {
+        let enrolled = self.keyring.as_ref().and_then(|keyring| keyring.key(&statement.kid));
+        // A key that is in nobody's hands is the judge's to name; every other signature has its verdict here.
+        let has_verdict = signature != Signature::KeyUnknown || enrolled.is_some();
+        let good = match (signature, enrolled) {
             (Signature::KeyUnknown, Some(key)) => {
                 key.public.verify(statement.signing_input(), statement.signature()).is_ok()
             }
@@ -291,7 +301,7 @@ impl<'a> Walk<'a> {
         if good {
             self.counts.signatures += 1;
             self.uses.entry(statement.kid).or_default().push(entry.recorded.unix_us());
-        } else if signature != Signature::KeyUnknown {
+        } else if has_verdict {
             let refusal = Refusal::Signature { kid: statement.kid };
             self.findings.damage(seq, refusal.code(), refusal);
         }
@@ -340,7 +350,7 @@ impl<'a> Walk<'a> {
 
     fn is_admitted(&mut self, entry: &Entry, statement: &Statement, seq: u64) -> Result<bool, ReadError> {
         let Some(keyring) = &self.keyring else { return Ok(false) };
-        let place = Place { seq, recorded: entry.recorded.clone() };
+        let place = Place { seq, recorded: entry.recorded.clone(), previous: self.previous.clone() };
         let past = Past {
             store: self.store,
             tree: &self.chain.tree,

@@ -255,7 +255,7 @@ fn a_legal_hold_refuses_an_erasure_until_it_is_released() {
             continue;
         }
         let (at, what) = rule(answer);
-        assert_eq!(at, "facts.items");
+        assert_eq!(at, "hold");
         assert!(what.contains("hold/h1"), "{what}");
         world.say("legal", "legal.hold-released", sub).fact("hold", "hold/h1").append(&ledger).unwrap();
         erasure.execution(&world).append(&ledger).unwrap();
