@@ -83,6 +83,18 @@ impl Entry {
     }
 }
 
+/// The characters of a compact JWS.
+const IS_PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        plain[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    plain
+};
+
 /// Reads the one spelling from left to right. An entry has no white space, no escapes and a fixed order, so this is all
 /// there is, and nothing can be read in two ways.
 struct Reader<'a> {
@@ -112,8 +124,8 @@ impl<'a> Reader<'a> {
         }
         self.literal("\",\"statement\":\"")?;
         let statement = self.until('"')?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if statement.is_empty() || !statement.bytes().all(plain) {
+        // Without a branch for each byte: this is most of what reading an entry costs.
+        if statement.is_empty() || !statement.bytes().fold(true, |ok, b| ok & IS_PLAIN[usize::from(b)]) {
             return None;
         }
         self.literal("\"}")?;

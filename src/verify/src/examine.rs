@@ -44,7 +44,7 @@ pub(crate) enum Body {
     Malformed,
     /// Gone, by order or not.
     Expunged,
-    /// An entry whose statement is none, or was not read.
+    /// An entry whose statement is none, or was not read; it is of no use any more.
     Bare(Entry),
     /// An entry with its statement.
     Said(Box<(Entry, Statement, Signature)>),
@@ -74,19 +74,21 @@ pub(crate) struct Vault {
 
 /// Examines a batch.
 pub(crate) fn examine(batch: Batch, keys: &KnownKeys, structure_only: bool) -> Examined {
-    let entry = |row| examine_entry(row, keys, structure_only);
+    let Batch { bytes, entries, strays, checkpoints_behind, corrupt } = batch;
+    let entry = |row| examine_entry(row, &bytes, keys, structure_only);
+    let note = |row| examine_note(row, &bytes, keys, structure_only);
     Examined {
-        entries: batch.entries.into_iter().map(entry).collect(),
-        strays: batch.strays,
-        notes_behind: batch.checkpoints_behind.into_iter().map(|row| examine_note(row, keys, structure_only)).collect(),
-        corrupt: batch.corrupt,
+        entries: entries.into_iter().map(entry).collect(),
+        strays,
+        notes_behind: checkpoints_behind.into_iter().map(note).collect(),
+        corrupt,
     }
 }
 
-fn examine_entry(row: EntryRow, keys: &KnownKeys, structure_only: bool) -> ExaminedEntry {
+fn examine_entry(row: EntryRow, bytes: &[u8], keys: &KnownKeys, structure_only: bool) -> ExaminedEntry {
     let mut faults = Vec::new();
     let (leaf, body) = match &row.bytes {
-        Ok(bytes) => examine_bytes(bytes, keys, structure_only, &mut faults),
+        Ok(at) => examine_bytes(&bytes[at.clone()], keys, structure_only, &mut faults),
         Err(what) => {
             faults.push(("row", format!("the column bytes holds {what}")));
             (Hash::of_leaf(b""), Body::Malformed)
@@ -105,14 +107,14 @@ fn examine_entry(row: EntryRow, keys: &KnownKeys, structure_only: bool) -> Exami
         _ => {}
     }
     let vault = match &body {
-        Body::Said(said) if !structure_only => examine_vault(row.seq, &row.disclosures, &said.1, &mut faults),
+        Body::Said(said) if !structure_only => examine_vault(&row, bytes, &said.1, &mut faults),
         Body::Expunged if !row.disclosures.is_empty() => {
             faults.push(("disclosure", "the entry was expunged, but a disclosure of it is still there".to_owned()));
             Vault::default()
         }
         _ => Vault::default(),
     };
-    let notes_before = row.checkpoints_before.into_iter().map(|row| examine_note(row, keys, structure_only));
+    let notes_before = row.checkpoints_before.into_iter().map(|row| examine_note(row, bytes, keys, structure_only));
     ExaminedEntry { seq: row.seq, leaf, jti: row.jti.ok(), faults, vault, notes_before: notes_before.collect(), body }
 }
 
@@ -121,7 +123,7 @@ fn examine_bytes(bytes: &[u8], keys: &KnownKeys, structure_only: bool, faults: &
         return (Hash(leaf), Body::Expunged);
     }
     let leaf = Hash::of_leaf(bytes);
-    let entry = match Entry::parse(bytes) {
+    let mut entry = match Entry::parse(bytes) {
         Ok(entry) => entry,
         Err(error) => {
             faults.push(("entry", error.to_string()));
@@ -130,6 +132,8 @@ fn examine_bytes(bytes: &[u8], keys: &KnownKeys, structure_only: bool, faults: &
     };
     // Without statements, the ledger's own stream is still read: it says which key signs checkpoints.
     if structure_only && entry.streams[0].stream.kind() != "ledger" {
+        entry.statement.clear();
+        entry.statement.shrink_to_fit();
         return (leaf, Body::Bare(entry));
     }
     match Statement::parse(&entry.statement) {
@@ -149,12 +153,12 @@ fn examine_bytes(bytes: &[u8], keys: &KnownKeys, structure_only: bool, faults: &
 }
 
 /// FORMAT.md §10 step 5: every disclosure has its digest in the statement, under a name of `fields`, none twice.
-fn examine_vault(seq: i64, rows: &[DisclosureRow], statement: &Statement, faults: &mut Vec<Fault>) -> Vault {
+fn examine_vault(entry: &EntryRow, bytes: &[u8], statement: &Statement, faults: &mut Vec<Fault>) -> Vault {
     let mut vault = Vault::default();
     let mut there = vec![false; statement.digests.len()];
     let mut names: Vec<String> = Vec::new();
-    for row in rows {
-        match examine_disclosure(seq, row, statement) {
+    for row in &entry.disclosures {
+        match examine_disclosure(entry.seq, row, bytes, statement) {
             Err(fault) => faults.push(("disclosure", format!("slot {}: {fault}", row.slot))),
             Ok((index, disclosure)) => {
                 let twice =
@@ -175,7 +179,12 @@ fn examine_vault(seq: i64, rows: &[DisclosureRow], statement: &Statement, faults
 }
 
 /// The disclosure of a row, and which of the statement's digests it has.
-fn examine_disclosure(seq: i64, row: &DisclosureRow, statement: &Statement) -> Result<(usize, Disclosure), String> {
+fn examine_disclosure(
+    seq: i64,
+    row: &DisclosureRow,
+    bytes: &[u8],
+    statement: &Statement,
+) -> Result<(usize, Disclosure), String> {
     if *row.seq.as_ref().map_err(String::clone)? != seq {
         return Err("its column seq names another entry".to_owned());
     }
@@ -183,7 +192,7 @@ fn examine_disclosure(seq: i64, row: &DisclosureRow, statement: &Statement) -> R
     if place >= statement.digests.len() {
         return Err(format!("the statement has only {} values", statement.digests.len()));
     }
-    let (name, text) = (utf8(&row.name)?, utf8(&row.text)?);
+    let (name, text) = (utf8(&row.name, bytes)?, utf8(&row.text, bytes)?);
     let digest = Hash::of(text.as_bytes());
     let index = statement.digests.iter().position(|found| *found == digest);
     let index = index.ok_or("its digest is not in the statement")?;
@@ -197,9 +206,9 @@ fn examine_disclosure(seq: i64, row: &DisclosureRow, statement: &Statement) -> R
     Ok((index, disclosure))
 }
 
-fn utf8(cell: &Cell) -> Result<&str, String> {
-    let bytes = cell.as_ref().map_err(String::clone)?;
-    std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
+fn utf8<'b>(cell: &Cell, bytes: &'b [u8]) -> Result<&'b str, String> {
+    let at = cell.as_ref().map_err(String::clone)?;
+    std::str::from_utf8(&bytes[at.clone()]).map_err(|_| "not UTF-8".to_owned())
 }
 
 /// Whether the keyring is folded from entries of this event, entry 0 included: the rows of the table `trust`.

@@ -2,19 +2,16 @@
 //! and checked against the leaf hash that the walk computed.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 
 use blotter_keys::judge::{History, Said, StreamState};
 use blotter_record::{Entry, Hash, Id, Jti, Statement};
 use rusqlite::OptionalExtension as _;
 
 use crate::error::ReadError;
+use crate::jtis::Jtis;
 use crate::store::Store;
 use crate::streams::{Streams, UNKNOWN};
 use crate::tree::Tree;
-
-/// Entry by statement's id. Of two entries with one id, the first.
-pub(crate) type Jtis = HashMap<[u8; 16], u64>;
 
 /// What came before the entry that is judged.
 pub(crate) struct Past<'a> {
@@ -46,11 +43,11 @@ impl History for Past<'_> {
     type Error = ReadError;
 
     fn stream(&self, id: &Id) -> Result<Option<StreamState>, ReadError> {
-        Ok(self.streams.get(id).and_then(|stream| stream.state(self.tree)))
+        Ok(self.streams.get(id.as_str()).and_then(|stream| stream.state(self.tree)))
     }
 
     fn entry_of(&self, stream: &Id, n: u64) -> Result<Option<(u64, Hash)>, ReadError> {
-        let seqs = self.streams.get(stream).map(|stream| &stream.seqs);
+        let seqs = self.streams.get(stream.as_str()).map(|stream| stream.seqs.as_slice());
         let seq = seqs.and_then(|seqs| seqs.get(usize::try_from(n).ok()?)).copied().filter(|seq| *seq != UNKNOWN);
         Ok(seq.and_then(|seq| Some((seq, self.tree.leaf(seq)?))))
     }
@@ -67,7 +64,7 @@ impl History for Past<'_> {
     }
 
     fn statement(&self, jti: &Jti) -> Result<Option<Said>, ReadError> {
-        let Some(seq) = self.jtis.get(&jti.to_bytes()).copied() else { return Ok(None) };
+        let Some(seq) = self.jtis.get(&jti.to_bytes()) else { return Ok(None) };
         let statement = self.read(seq)?;
         self.met_gap.set(self.met_gap.get() || statement.is_none());
         let leaf = self.tree.leaf(seq).unwrap_or(Hash([0; 32]));

@@ -12,6 +12,7 @@ mod examine;
 mod findings;
 mod head_file;
 mod history;
+mod jtis;
 mod known_keys;
 mod notes;
 mod options;
@@ -26,13 +27,14 @@ mod tables;
 mod tree;
 mod vault;
 mod walk;
+mod watch;
 mod witness;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use blotter_record::Hash;
+use blotter_record::{Hash, Permissive};
 
 pub use error::CouldNotRun;
 use error::ReadError;
@@ -43,7 +45,11 @@ pub use report::{Expunged, FINDINGS_LISTED_MAX, Finding, Identity, Outcome, Repo
 use store::Store;
 use vault::VaultCounts;
 use walk::Walk;
+use watch::interruptible;
 use witness::{Witnesses, say_what_is_missing};
+
+/// The database in a ledger's directory.
+const DATABASE: &str = "ledger.db";
 
 /// Verifies the ledger in `dir`, as it is at one moment. `progress` is told now and then; once `cancel` is set, the
 /// verification ends soon.
@@ -52,39 +58,53 @@ use witness::{Witnesses, say_what_is_missing};
 /// If nothing can be said of the ledger. Whatever is wrong with it is in the report.
 pub fn verify(
     dir: &Path,
-    mut options: Options,
+    options: Options,
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Report, CouldNotRun> {
-    let path = dir.join("ledger.db");
-    let policy = std::mem::replace(&mut options.policy, Box::new(blotter_record::Permissive));
+    let path = dir.join(DATABASE);
+    let structure_only = options.structure_only;
     // Read before the log: a writer that goes on can then only have made the log larger.
     let genesis = Store::open(path.clone()).and_then(|store| genesis_of(&store));
     let witnesses = Witnesses::read(dir, &options, genesis.ok().flatten())?;
     let store = match Store::open(path) {
         Ok(store) => store,
         Err(ReadError::CouldNotRun(error)) => return Err(error),
-        Err(ReadError::Corrupt(what)) => return Ok(unreadable(&what, &options)),
+        Err(ReadError::Corrupt(what)) => return Ok(unreadable(&what, structure_only)),
     };
-    let done = AtomicBool::new(false);
-    let interrupt = store.interrupt_handle();
-    let verified = thread::scope(|scope| {
-        let watcher = scope.spawn(|| store.interrupt_on(&interrupt, cancel, &done));
-        let mut walk = Walk::new(&store, options.structure_only, policy, room_for(&store));
-        let counts = check_all(&store, &mut walk, &options, progress, cancel);
-        done.store(true, Ordering::Release);
-        watcher.thread().unpark();
-        match counts {
-            Ok(counts) => Ok(conclude(walk, counts, &witnesses, &options)),
-            Err(error) => Err(error),
-        }
-    });
+    let verified = verify_store(&store, dir, options, &witnesses, progress, cancel);
     store.check_unchanged()?;
     match verified {
         Ok(report) => Ok(report),
         Err(ReadError::CouldNotRun(error)) => Err(error),
-        Err(ReadError::Corrupt(what)) => Ok(unreadable(&what, &options)),
+        Err(ReadError::Corrupt(what)) => Ok(unreadable(&what, structure_only)),
     }
+}
+
+fn verify_store(
+    store: &Store,
+    dir: &Path,
+    mut options: Options,
+    witnesses: &Witnesses,
+    progress: &(dyn Fn(Progress) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Report, ReadError> {
+    // A connection of its own, so that SQLite's check of the file runs beside the walk.
+    let second = Store::open(dir.join(DATABASE))?;
+    let connections = [store.interrupt_handle(), second.interrupt_handle()];
+    interruptible(&connections, cancel, || {
+        thread::scope(|scope| {
+            let integrity = (!options.structure_only).then(|| scope.spawn(|| schema::check_integrity(&second)));
+            let policy = std::mem::replace(&mut options.policy, Box::new(Permissive));
+            let mut walk = Walk::new(store, options.structure_only, policy, room_for(store));
+            let counts = check_all(store, &mut walk, &options, progress, cancel)?;
+            if let Some(integrity) = integrity {
+                let problems = integrity.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                tell_problems(problems, &mut walk.findings)?;
+            }
+            Ok(conclude(walk, counts, witnesses, &options))
+        })
+    })
 }
 
 /// FORMAT.md §10, steps 2, 3, 5 and 6.
@@ -97,10 +117,8 @@ fn check_all(
 ) -> Result<VaultCounts, ReadError> {
     let mut counts = VaultCounts::default();
     if !schema::check_schema(store, &mut walk.findings)? {
+        walk.stopped = true;
         return Ok(counts);
-    }
-    if !options.structure_only {
-        tolerate(schema::check_integrity(store, &mut walk.findings), &mut walk.findings)?;
     }
     let of = last_seq(store).unwrap_or(0);
     pipeline::run(store, threads(options), options.structure_only, cancel, |batch| {
@@ -114,9 +132,9 @@ fn check_all(
     }
     let checked = tables::check_nodes(store, walk);
     tolerate(checked, &mut walk.findings)?;
-    let checked = streams_table::check_streams(store, walk, options.structure_only);
-    tolerate(checked, &mut walk.findings)?;
     if !options.structure_only {
+        let checked = streams_table::check_streams(store, walk);
+        tolerate(checked, &mut walk.findings)?;
         let checked = tables::check_trust(store, walk);
         tolerate(checked, &mut walk.findings)?;
         match vault::check_vault(store, walk) {
@@ -126,6 +144,15 @@ fn check_all(
     }
     vault::check_expunged(walk, options);
     Ok(counts)
+}
+
+fn tell_problems(problems: Result<Vec<String>, ReadError>, findings: &mut Findings) -> Result<(), ReadError> {
+    let told = problems.map(|problems| {
+        for problem in problems {
+            findings.damage(None, "store", format_args!("the database file is inconsistent: {problem}"));
+        }
+    });
+    tolerate(told, findings)
 }
 
 /// A table that can't be read is damage, and no reason not to read the next.
@@ -184,12 +211,12 @@ fn conclude(mut walk: Walk<'_>, vault: VaultCounts, witnesses: &Witnesses, optio
 }
 
 /// The report of a database that opens, and then can't be read.
-fn unreadable(what: &str, options: &Options) -> Report {
+fn unreadable(what: &str, structure_only: bool) -> Report {
     let mut findings = Findings::default();
     findings.damage(None, "store", format_args!("the database can't be read: {what}"));
     let outcome = findings.outcome();
     let (first_bad, findings, findings_count) = findings.into_parts();
-    Report { outcome, first_bad, findings, findings_count, structure_only: options.structure_only, ..Report::nothing() }
+    Report { outcome, first_bad, findings, findings_count, structure_only, ..Report::nothing() }
 }
 
 fn threads(options: &Options) -> usize {

@@ -1,6 +1,8 @@
 //! Checkpoints of the store, as far as each can be examined by itself: its form, and which of the keys that were met
 //! signed it. Which keys it needs, and whether its root is the tree's, is known only at its place in the walk.
 
+use std::ops::Range;
+
 use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use blotter_keys::note::VerifierKey;
 use blotter_record::Hash;
@@ -39,9 +41,9 @@ impl Note {
 }
 
 /// Examines a row of `checkpoint`; without its signatures, if these are not wanted for all.
-pub(crate) fn examine_note(row: CheckpointRow, keys: &KnownKeys, structure_only: bool) -> Note {
-    let bytes = row.note.map_err(|what| format!("the column note holds {what}"));
-    let checkpoint = bytes.and_then(|bytes| UnverifiedCheckpoint::parse(&bytes).map_err(|error| error.to_string()));
+pub(crate) fn examine_note(row: CheckpointRow, bytes: &[u8], keys: &KnownKeys, structure_only: bool) -> Note {
+    let parse = |at: Range<usize>| UnverifiedCheckpoint::parse(&bytes[at]).map_err(|error| error.to_string());
+    let checkpoint = row.note.map_err(|what| format!("the column note holds {what}")).and_then(parse);
     let verdicts = match &checkpoint {
         Ok(checkpoint) if !structure_only => {
             keys.ledger().into_iter().map(|key| (signed(checkpoint, &key), key)).map(|(ok, key)| (key, ok)).collect()

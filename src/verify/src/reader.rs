@@ -1,6 +1,8 @@
 //! Reads entries, with their disclosures and the checkpoints among them, in batches and in the order of their keys. It
 //! judges nothing but the types of the cells; a value longer than the format allows is not even copied.
 
+use std::ops::Range;
+
 use blotter_record::limits::{DISCLOSURE_BYTES_MAX, DISCLOSURES_MAX, ENTRY_BYTES_MAX};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows};
@@ -12,17 +14,21 @@ use crate::store::Store;
 const BATCH_ENTRIES_MAX: usize = 512;
 /// A batch ends with the entry that reaches this many bytes.
 const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Room for the bytes of a batch of ordinary entries.
+const BATCH_BYTES_RESERVED: usize = BATCH_BYTES_MAX + (1 << 16);
 /// Rows that belong to no entry, in a batch, at most.
 const BATCH_STRAYS_MAX: usize = 512;
 /// The longest signed note that is read.
 const NOTE_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of a cell, or what is wrong with them.
-pub(crate) type Cell = Result<Vec<u8>, String>;
+/// Where the bytes of a cell are in [`Batch::bytes`], or what is wrong with them.
+pub(crate) type Cell = Result<Range<usize>, String>;
 
 /// Some rows of the log, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// The bytes of all cells, one behind the other.
+    pub(crate) bytes: Vec<u8>,
     /// Entries.
     pub(crate) entries: Vec<EntryRow>,
     /// Rows that belong to no entry: which entry they name, and what they are.
@@ -114,8 +120,8 @@ fn fill(db: &Connection, cursor: &mut Cursor, batch: &mut Batch) -> rusqlite::Re
     let mut entries = entries.query([cursor.entry])?;
     let mut disclosures = Peek::new(disclosures.query([cursor.slot])?, cursor.with_disclosures)?;
     let mut checkpoints = Peek::new(checkpoints.query([cursor.size])?, true)?;
-    let mut bytes = 0;
-    while batch.entries.len() < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX {
+    batch.bytes.reserve(BATCH_BYTES_RESERVED);
+    while batch.entries.len() < BATCH_ENTRIES_MAX && batch.bytes.len() < BATCH_BYTES_MAX {
         let Some(row) = entries.next()? else {
             cursor.ended = take_rest(&mut disclosures, &mut checkpoints, cursor, batch)?;
             return Ok(());
@@ -124,7 +130,7 @@ fn fill(db: &Connection, cursor: &mut Cursor, batch: &mut Batch) -> rusqlite::Re
         let (first, behind) = slots_of(seq);
         let mut checkpoints_before = Vec::new();
         while let Some(row) = checkpoints.next_if(|size| size <= seq)? {
-            checkpoints_before.push(checkpoint(row, &mut cursor.size)?);
+            checkpoints_before.push(checkpoint(row, &mut cursor.size, &mut batch.bytes)?);
         }
         while let Some(row) = disclosures.next_if(|slot| slot < first)? {
             batch.strays.push(stray(row, &mut cursor.slot)?);
@@ -136,17 +142,16 @@ fn fill(db: &Connection, cursor: &mut Cursor, batch: &mut Batch) -> rusqlite::Re
         }
         let mut found = Vec::new();
         while let Some(row) = disclosures.next_if(|slot| slot < behind)? {
-            found.push(disclosure(row, &mut cursor.slot, &mut bytes)?);
+            found.push(disclosure(row, &mut cursor.slot, &mut batch.bytes)?);
         }
         let entry = EntryRow {
             seq,
             leaf: fixed(row, 1)?,
             jti: fixed(row, 2)?,
-            bytes: blob(row, 3, ENTRY_BYTES_MAX)?,
+            bytes: blob(row, 3, ENTRY_BYTES_MAX, &mut batch.bytes)?,
             disclosures: found,
             checkpoints_before,
         };
-        bytes += entry.bytes.as_ref().map_or(0, Vec::len);
         batch.entries.push(entry);
         let Some(next) = seq.checked_add(1) else {
             cursor.ended = take_rest(&mut disclosures, &mut checkpoints, cursor, batch)?;
@@ -172,7 +177,7 @@ fn take_rest(
         }
     }
     while let Some(row) = checkpoints.next_if(|_| true)? {
-        batch.checkpoints_behind.push(checkpoint(row, &mut cursor.size)?);
+        batch.checkpoints_behind.push(checkpoint(row, &mut cursor.size, &mut batch.bytes)?);
         if batch.checkpoints_behind.len() == BATCH_ENTRIES_MAX {
             return Ok(false);
         }
@@ -187,22 +192,21 @@ fn slots_of(seq: i64) -> (i64, i64) {
     (first, first.saturating_add(width))
 }
 
-fn checkpoint(row: &Row<'_>, next: &mut i64) -> rusqlite::Result<CheckpointRow> {
+fn checkpoint(row: &Row<'_>, next: &mut i64, bytes: &mut Vec<u8>) -> rusqlite::Result<CheckpointRow> {
     let size: i64 = row.get(0)?;
     *next = size.saturating_add(1);
-    Ok(CheckpointRow { size, note: text(row, 1, NOTE_BYTES_MAX)? })
+    Ok(CheckpointRow { size, note: text(row, 1, NOTE_BYTES_MAX, bytes)? })
 }
 
-fn disclosure(row: &Row<'_>, next: &mut i64, bytes: &mut usize) -> rusqlite::Result<DisclosureRow> {
+fn disclosure(row: &Row<'_>, next: &mut i64, bytes: &mut Vec<u8>) -> rusqlite::Result<DisclosureRow> {
     let slot: i64 = row.get(0)?;
     *next = slot.saturating_add(1);
     let seq = match row.get_ref(1)? {
         ValueRef::Integer(seq) => Ok(seq),
         other => Err(format!("the column seq holds {}", kind(other))),
     };
-    let text_cell = text(row, 3, DISCLOSURE_BYTES_MAX)?;
-    *bytes += text_cell.as_ref().map_or(0, Vec::len);
-    Ok(DisclosureRow { slot, seq, name: text(row, 2, DISCLOSURE_BYTES_MAX)?, text: text_cell })
+    let name = text(row, 2, DISCLOSURE_BYTES_MAX, bytes)?;
+    Ok(DisclosureRow { slot, seq, name, text: text(row, 3, DISCLOSURE_BYTES_MAX, bytes)? })
 }
 
 fn stray(row: &Row<'_>, next: &mut i64) -> rusqlite::Result<(Option<u64>, String)> {
@@ -212,26 +216,33 @@ fn stray(row: &Row<'_>, next: &mut i64) -> rusqlite::Result<(Option<u64>, String
     Ok((seq, format!("the disclosure in slot {slot} belongs to no entry")))
 }
 
-fn blob(row: &Row<'_>, column: usize, bytes_max: usize) -> rusqlite::Result<Cell> {
+fn blob(row: &Row<'_>, column: usize, bytes_max: usize, bytes: &mut Vec<u8>) -> rusqlite::Result<Cell> {
     Ok(match row.get_ref(column)? {
-        ValueRef::Blob(bytes) if bytes.len() <= bytes_max => Ok(bytes.to_vec()),
-        ValueRef::Blob(bytes) => Err(format!("{} bytes; at most {bytes_max}", bytes.len())),
+        ValueRef::Blob(value) => cell(value, bytes_max, bytes),
         other => Err(format!("{} instead of a blob", kind(other))),
     })
+}
+
+fn text(row: &Row<'_>, column: usize, bytes_max: usize, bytes: &mut Vec<u8>) -> rusqlite::Result<Cell> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(value) => cell(value, bytes_max, bytes),
+        other => Err(format!("{} instead of text", kind(other))),
+    })
+}
+
+fn cell(value: &[u8], bytes_max: usize, bytes: &mut Vec<u8>) -> Cell {
+    if value.len() > bytes_max {
+        return Err(format!("{} bytes; at most {bytes_max}", value.len()));
+    }
+    let start = bytes.len();
+    bytes.extend_from_slice(value);
+    Ok(start..bytes.len())
 }
 
 fn fixed<const N: usize>(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<[u8; N], String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) => bytes.try_into().map_err(|_| format!("{} bytes instead of {N}", bytes.len())),
         other => Err(format!("{} instead of a blob", kind(other))),
-    })
-}
-
-fn text(row: &Row<'_>, column: usize, bytes_max: usize) -> rusqlite::Result<Cell> {
-    Ok(match row.get_ref(column)? {
-        ValueRef::Text(bytes) if bytes.len() <= bytes_max => Ok(bytes.to_vec()),
-        ValueRef::Text(bytes) => Err(format!("{} bytes; at most {bytes_max}", bytes.len())),
-        other => Err(format!("{} instead of text", kind(other))),
     })
 }
 

@@ -86,8 +86,8 @@ pub struct Identity {
 pub struct Report {
     /// In a word.
     pub outcome: Outcome,
-    /// Only the tree, the chain and the checkpoints' roots were verified: no statement, no actor's signature, no
-    /// authority, no disclosure.
+    /// Only the entries' spelling and chains, the tree and the checkpoints' roots were verified: no statement, no actor's
+    /// signature, no authority, no disclosure, none of the writer's indexes.
     pub structure_only: bool,
     /// Who the ledger says it is; `None` if entry 0 founds no ledger.
     pub identity: Option<Identity>,

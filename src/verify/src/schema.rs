@@ -54,17 +54,13 @@ pub(crate) fn check_schema(store: &Store, findings: &mut Findings) -> Result<boo
     Ok(faults.is_empty())
 }
 
-/// SQLite's own check of pages, order and indexes.
-pub(crate) fn check_integrity(store: &Store, findings: &mut Findings) -> Result<(), ReadError> {
-    let problems = store.with(|db| {
+/// SQLite's own check of pages, order and indexes; what it finds wrong.
+pub(crate) fn check_integrity(store: &Store) -> Result<Vec<String>, ReadError> {
+    store.with(|db| {
         let mut check = db.prepare("PRAGMA integrity_check(10)")?;
         let rows = check.query_map([], |row| row.get::<_, String>(0))?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
-    })?;
-    for problem in problems.iter().filter(|problem| *problem != "ok") {
-        findings.damage(None, "store", format_args!("the database file is inconsistent: {problem}"));
-    }
-    Ok(())
+        rows.filter(|row| row.as_ref().map_or(true, |row| row != "ok")).collect()
+    })
 }
 
 fn faults(db: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -49,16 +48,6 @@ impl Store {
         match &self.closed_as {
             Some(state) if file_state(&self.path)? != *state => Err(CouldNotRun::Changed { path: self.path.clone() }),
             _ => Ok(()),
-        }
-    }
-
-    /// Interrupts whatever the connection does once `cancel` is set; returns when `done` is set.
-    pub(crate) fn interrupt_on(&self, interrupt: &rusqlite::InterruptHandle, cancel: &AtomicBool, done: &AtomicBool) {
-        while !done.load(Ordering::Acquire) {
-            if cancel.load(Ordering::Relaxed) {
-                interrupt.interrupt();
-            }
-            std::thread::park_timeout(Duration::from_millis(50));
         }
     }
 

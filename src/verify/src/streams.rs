@@ -2,9 +2,12 @@
 //! numbers only, so that a million entries fit into little memory.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use blotter_keys::judge::{Blocking, StreamState};
-use blotter_record::{Hash, Id, StreamLink};
+use blotter_record::{ActorId, Hash, Id, StreamLink};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::tree::Tree;
 
@@ -17,21 +20,58 @@ const UNKNOWN_RUN_MAX: u64 = 4096;
 /// All streams.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    by_folded: HashMap<Box<str>, u32>,
+    /// Places in `all`, by ids without case.
+    places: HashTable<u32>,
+    hasher: RandomState,
     all: Vec<Stream>,
-    folded: String,
 }
 
-/// One stream.
+/// One stream. Most have few entries, and there may be as many as entries: every byte counts.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub(crate) id: Id,
-    /// The entries' numbers in the log; [`UNKNOWN`] where it is not known.
-    pub(crate) seqs: Vec<u64>,
+    name: Box<str>,
+    pub(crate) seqs: Seqs,
     pub(crate) imported: bool,
-    pub(crate) blocking: Blocking,
+    /// Whether its first entry was expunged: then nobody can tell any more whether an import began it.
+    pub(crate) begun_by_hole: bool,
     /// One of its links was wrong, so what follows from them is not worth telling.
     pub(crate) faulty: bool,
+    /// None as long as there is no blocking decision in it.
+    blocking: Option<Box<Blocking>>,
+}
+
+/// The entries' numbers in the log, in the order of the stream; [`UNKNOWN`] where it is not known.
+#[derive(Debug)]
+pub(crate) enum Seqs {
+    /// At most one.
+    One(Option<u64>),
+    /// More.
+    Many(Vec<u64>),
+}
+
+impl Seqs {
+    pub(crate) fn as_slice(&self) -> &[u64] {
+        match self {
+            Self::One(seq) => seq.as_slice(),
+            Self::Many(seqs) => seqs,
+        }
+    }
+
+    fn push(&mut self, seq: u64) {
+        match self {
+            Self::One(one @ None) => *one = Some(seq),
+            Self::One(Some(one)) => *self = Self::Many(vec![*one, seq]),
+            Self::Many(seqs) => seqs.push(seq),
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        match self {
+            Self::One(one) if len == 0 => *one = None,
+            Self::One(_) => {}
+            Self::Many(seqs) => seqs.truncate(len),
+        }
+    }
 }
 
 /// Entries whose bytes can't be read any more, but whose leaf hash is known.
@@ -70,8 +110,9 @@ impl Holes {
 
 impl Streams {
     /// The stream of that id, compared without case.
-    pub(crate) fn get(&self, id: &Id) -> Option<&Stream> {
-        self.by_folded.get(id.folded().as_str()).map(|index| &self.all[*index as usize])
+    pub(crate) fn get(&self, id: &str) -> Option<&Stream> {
+        let place = self.places.find(hash_of(&self.hasher, id), |place| self.all[*place as usize].is_called(id));
+        place.map(|place| &self.all[*place as usize])
     }
 
     /// All of them.
@@ -86,61 +127,95 @@ impl Streams {
     ///
     /// # Errors
     /// What is wrong with the link.
-    pub(crate) fn check(&mut self, link: &StreamLink, tree: &Tree, holes: &Holes) -> Result<Vec<u64>, String> {
-        let index = self.index(link);
-        let stream = &mut self.all[index];
+    pub(crate) fn check(
+        &mut self,
+        place: usize,
+        link: &StreamLink,
+        tree: &Tree,
+        holes: &Holes,
+    ) -> Result<Vec<u64>, String> {
+        let stream = &mut self.all[place];
         let checked = stream.check(link, tree, holes);
         stream.faulty |= checked.is_err();
         checked
     }
 
-    /// Adds an entry to the stream of its link.
-    pub(crate) fn add(
-        &mut self,
-        link: &StreamLink,
-        seq: u64,
-        imported: bool,
-        blocks: Option<&blotter_record::ActorId>,
-    ) {
-        let index = self.index(link);
-        let stream = &mut self.all[index];
-        if stream.seqs.is_empty() {
+    /// Adds an entry to a stream.
+    pub(crate) fn add(&mut self, place: usize, seq: u64, imported: bool, blocks: Option<&ActorId>) {
+        let stream = &mut self.all[place];
+        let n = stream.seqs.as_slice().len();
+        if n == 0 {
             stream.imported = imported;
         }
         if let Some(actor) = blocks {
-            stream.blocking.note(stream.seqs.len() as u64, actor);
+            stream.blocking.get_or_insert_default().note(n as u64, actor);
         }
         stream.seqs.push(seq);
     }
 
-    /// The stream of a link; a new and empty one, if it is not there.
-    fn index(&mut self, link: &StreamLink) -> usize {
-        self.folded.clear();
-        self.folded.push_str(link.stream.as_str());
-        self.folded.make_ascii_lowercase();
-        if let Some(index) = self.by_folded.get(self.folded.as_str()) {
-            return *index as usize;
+    /// Where the stream of that id is kept, compared without case; a new and empty one, if it was not there.
+    pub(crate) fn place_of(&mut self, id: &Id) -> usize {
+        let Self { places, hasher, all } = self;
+        let name = id.as_str();
+        let hash = hash_of(hasher, name);
+        let found = places.entry(
+            hash,
+            |place| all[*place as usize].is_called(name),
+            |place| hash_of(hasher, &all[*place as usize].name),
+        );
+        match found {
+            Entry::Occupied(place) => *place.get() as usize,
+            Entry::Vacant(vacant) => {
+                let place =
+                    u32::try_from(all.len()).expect("a stream has an entry, and four thousand million don't fit");
+                vacant.insert(place);
+                all.push(Stream {
+                    name: name.into(),
+                    seqs: Seqs::One(None),
+                    imported: false,
+                    begun_by_hole: false,
+                    faulty: false,
+                    blocking: None,
+                });
+                place as usize
+            }
         }
-        let index = self.all.len();
-        self.by_folded.insert(self.folded.as_str().into(), u32::try_from(index).unwrap_or(u32::MAX));
-        self.all.push(Stream {
-            id: link.stream.clone(),
-            seqs: Vec::new(),
-            imported: false,
-            blocking: Blocking::default(),
-            faulty: false,
-        });
-        index
     }
 }
 
 impl Stream {
+    /// Its id, as first written.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its blocking decisions.
+    pub(crate) fn blocking(&self) -> Blocking {
+        self.blocking.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// The state that the judge asks for; `None` while it has no entry.
+    pub(crate) fn state(&self, tree: &Tree) -> Option<StreamState> {
+        let seqs = self.seqs.as_slice();
+        Some(StreamState {
+            id: self.name.parse().ok()?,
+            count: seqs.len() as u64,
+            leaf: tree.leaf(*seqs.last()?).unwrap_or(Hash([0; 32])),
+            imported: self.imported || self.begun_by_hole,
+            blocking: self.blocking(),
+        })
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     fn check(&mut self, link: &StreamLink, tree: &Tree, holes: &Holes) -> Result<Vec<u64>, String> {
-        if self.id != link.stream {
-            return Err(format!("{}: differs only in case from {}", link.stream, self.id));
+        if *self.name != *link.stream.as_str() {
+            return Err(format!("{}: differs only in case from {}", link.stream, self.name));
         }
-        let expected = self.seqs.len() as u64;
-        let last = self.seqs.last().copied();
+        let expected = self.seqs.as_slice().len() as u64;
+        let last = self.seqs.as_slice().last().copied();
         if link.n == expected {
             let prev = last.filter(|seq| *seq != UNKNOWN).map(|seq| tree.leaf(seq));
             return match prev {
@@ -151,28 +226,29 @@ impl Stream {
             };
         }
         if let Some(seqs) = link.prev.and_then(|prev| explained(link.n, expected, last, prev, holes)) {
-            self.seqs.extend_from_slice(&seqs);
+            self.begun_by_hole |= expected == 0;
+            seqs.iter().for_each(|seq| self.seqs.push(*seq));
             return Ok(seqs);
         }
         if link.n < expected {
             self.seqs.truncate(usize::try_from(link.n).unwrap_or(usize::MAX));
         } else if link.n - expected <= UNKNOWN_RUN_MAX {
-            self.seqs.extend((expected..link.n).map(|_| UNKNOWN));
+            (expected..link.n).for_each(|_| self.seqs.push(UNKNOWN));
         }
         Err(format!("{}: it says it is entry {} there, and is entry {expected}", link.stream, link.n))
     }
+}
 
-    /// The state that the judge asks for; `None` while it has no entry.
-    pub(crate) fn state(&self, tree: &Tree) -> Option<StreamState> {
-        let last = *self.seqs.last()?;
-        Some(StreamState {
-            id: self.id.clone(),
-            count: self.seqs.len() as u64,
-            leaf: tree.leaf(last).unwrap_or(Hash([0; 32])),
-            imported: self.imported,
-            blocking: self.blocking.clone(),
-        })
+/// The hash of an id without case.
+fn hash_of(hasher: &RandomState, id: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    for part in id.as_bytes().chunks(32) {
+        let mut folded = [0; 32];
+        folded[..part.len()].copy_from_slice(part);
+        folded.make_ascii_lowercase();
+        state.write(&folded[..part.len()]);
     }
+    state.finish()
 }
 
 /// The entries from `expected` to before `n`, if holes in the log can be them: the last one is the hole that has the leaf

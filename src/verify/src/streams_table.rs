@@ -16,14 +16,11 @@ use crate::tree::Tree;
 use crate::walk::Walk;
 
 /// Checks both tables.
-pub(crate) fn check_streams(store: &Store, walk: &mut Walk<'_>, structure_only: bool) -> Result<(), ReadError> {
+pub(crate) fn check_streams(store: &Store, walk: &mut Walk<'_>) -> Result<(), ReadError> {
     let Walk { streams, chain, holes, findings, .. } = walk;
-    let mut index = Index { tree: &chain.tree, holes, findings, structure_only, rows: HashMap::new() };
+    let mut index = Index { tree: &chain.tree, holes, findings, rows: HashMap::new() };
     store.with(|db| {
-        index.check_heads(db, |name| {
-            let stream = name.parse().ok().and_then(|id| streams.get(&id));
-            stream.filter(|stream| stream.id.as_str() == name)
-        })?;
+        index.check_heads(db, |name| streams.get(name).filter(|stream| stream.name() == name))?;
         index.check_entries(db)
     })?;
     index.check_all_are_there(streams.iter());
@@ -34,7 +31,6 @@ struct Index<'s> {
     tree: &'s Tree,
     holes: &'s Holes,
     findings: &'s mut Findings,
-    structure_only: bool,
     /// The rows of `stream`, by their ids.
     rows: HashMap<i64, StreamRow<'s>>,
 }
@@ -73,7 +69,7 @@ impl<'s> Index<'s> {
     /// What is wrong with a stream's row, and from which entry on.
     fn fault(&self, row: &Row<'_>, stream: &Stream) -> rusqlite::Result<Option<(Option<u64>, &'static str)>> {
         let count = int(row, 2)?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let len = stream.seqs.len();
+        let len = stream.seqs.as_slice().len();
         if stream.faulty {
             return Ok(None);
         }
@@ -82,16 +78,16 @@ impl<'s> Index<'s> {
         }
         if count != len {
             // The first entry that the row does not count; of one that it invents nothing is known.
-            return Ok(Some((stream.seqs.get(count).copied(), "count is not the number of its entries")));
+            return Ok(Some((stream.seqs.as_slice().get(count).copied(), "count is not the number of its entries")));
         }
         let last = last_known(stream);
         if hash(row, 3)? != last.and_then(|seq| self.tree.leaf(seq)) {
             return Ok(Some((last, "leaf is not that of its last entry")));
         }
-        if self.structure_only || !self.holes.is_empty() {
+        if !self.holes.is_empty() {
             return Ok(None);
         }
-        if int(row, 4)? != Some(i64::from(stream.imported)) {
+        if !stream.begun_by_hole && int(row, 4)? != Some(i64::from(stream.imported)) {
             return Ok(Some((last, "imported is not as its first entry has it")));
         }
         Ok((!is_blocking_right(row, stream)?).then_some((last, "its blocking decisions are not those of its entries")))
@@ -111,7 +107,7 @@ impl<'s> Index<'s> {
                 return Ok(());
             }
             let index = n.and_then(|n| usize::try_from(n).ok());
-            let wanted = known.stream.and_then(|stream| stream.seqs.get(index?)).copied();
+            let wanted = known.stream.and_then(|stream| stream.seqs.as_slice().get(index?)).copied();
             let gone = matches!(wanted, Some(UNKNOWN) | None) && seq.is_some_and(|seq| self.holes.contains(seq));
             let is_last = Some(known.entries) == known.count;
             let trusted = gone && known.name.parse().is_ok_and(|id| is_trust_stream(&id));
@@ -139,19 +135,20 @@ impl<'s> Index<'s> {
                 self.findings.damage(None, "stream-table", what);
             }
         }
-        for stream in streams.filter(|stream| !listed.contains(stream.id.as_str())) {
-            let what = format_args!("{}: not in the table stream", stream.id);
+        for stream in streams.filter(|stream| !listed.contains(stream.name())) {
+            let what = format_args!("{}: not in the table stream", stream.name());
             self.findings.damage(last_known(stream), "stream-table", what);
         }
     }
 }
 
 fn is_blocking_right(row: &Row<'_>, stream: &Stream) -> rusqlite::Result<bool> {
-    let last = stream.blocking.last.as_ref();
+    let blocking = stream.blocking();
+    let last = blocking.last.as_ref();
     let wanted = (
         last.and_then(|(n, _)| i64::try_from(*n).ok()),
         last.map(|(_, by)| by.to_string()),
-        stream.blocking.last_by_other.and_then(|n| i64::try_from(n).ok()),
+        blocking.last_by_other.and_then(|n| i64::try_from(n).ok()),
     );
     let found = (int(row, 5)?, text(row, 6)?, int(row, 7)?);
     let null = |column: usize| row.get_ref(column).map(|value| matches!(value, ValueRef::Null));
@@ -160,5 +157,5 @@ fn is_blocking_right(row: &Row<'_>, stream: &Stream) -> rusqlite::Result<bool> {
 }
 
 fn last_known(stream: &Stream) -> Option<u64> {
-    stream.seqs.iter().rev().copied().find(|seq| *seq != UNKNOWN)
+    stream.seqs.as_slice().iter().rev().copied().find(|seq| *seq != UNKNOWN)
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use blotter_keys::judge::{Judgement, Place, Refusal, is_blocking, judge};
 use blotter_keys::keyring::Keyring;
-use blotter_record::limits::{IAT_AHEAD_SECONDS_MAX, IAT_BEHIND_SECONDS_SHOWN};
+use blotter_record::limits::{ABOUT_LEN_MAX, IAT_AHEAD_SECONDS_MAX, IAT_BEHIND_SECONDS_SHOWN};
 use blotter_record::{
     Entry, Event, EventName, Hash, Instant, Policy, RULES_1, Statement, genesis_prev, is_trust_stream,
 };
@@ -17,7 +17,8 @@ use crate::chain::Chain;
 use crate::error::ReadError;
 use crate::examine::{Body, Examined, ExaminedEntry, Signature, Vault, is_trust};
 use crate::findings::Findings;
-use crate::history::{Jtis, Past};
+use crate::history::Past;
+use crate::jtis::Jtis;
 use crate::notes::Note;
 use crate::report::Identity;
 use crate::store::Store;
@@ -25,6 +26,9 @@ use crate::streams::{Holes, Streams, UNKNOWN};
 
 /// Entries that may be missing in a row; behind a larger gap the walk does not go on.
 const GAP_MAX: u64 = 4096;
+
+/// The streams of an entry, at most: its statement's `sub` and `about`.
+type Places = [usize; ABOUT_LEN_MAX + 1];
 
 /// What the walk counts.
 #[derive(Debug, Default)]
@@ -69,8 +73,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) blobs: Vec<(u64, BlobName)>,
     pub(crate) recorded: Option<(Instant, Instant)>,
     /// `recorded` of the entry before; `None` behind a hole.
-    previous: Option<Instant>,
-    last_recorded: Option<Instant>,
+    previous_us: Option<i64>,
+    last_recorded_us: Option<i64>,
     /// When each key's statements were recorded, in microseconds.
     pub(crate) uses: HashMap<Hash, Vec<i64>>,
     pub(crate) newest_note: Option<(u64, Note)>,
@@ -103,8 +107,8 @@ impl<'a> Walk<'a> {
             missing: Vec::new(),
             blobs: Vec::new(),
             recorded: None,
-            previous: None,
-            last_recorded: None,
+            previous_us: None,
+            last_recorded_us: None,
             uses: HashMap::new(),
             newest_note: None,
             rotations: Vec::new(),
@@ -159,15 +163,15 @@ impl<'a> Walk<'a> {
             }
             Body::Bare(entry) => {
                 self.check_place(&entry, seq, None);
-                self.check_links(&entry, seq);
-                self.settle(&entry, None, seq, leaf);
+                let places = self.check_links(&entry, seq);
+                self.settle(&places[..entry.streams.len()], None, seq, leaf);
             }
             Body::Said(said) => {
                 let (entry, statement, signature) = *said;
                 self.check_place(&entry, seq, Some(&statement));
-                self.check_links(&entry, seq);
+                let places = self.check_links(&entry, seq);
                 self.take_statement(&entry, &statement, signature, seq, leaf)?;
-                self.settle(&entry, Some(&statement), seq, leaf);
+                self.settle(&places[..entry.streams.len()], Some(&statement), seq, leaf);
                 self.keep(vault, seq);
             }
         }
@@ -209,11 +213,11 @@ impl<'a> Walk<'a> {
     }
 
     fn take_hole(&mut self, seq: u64, leaf: Hash, jti: Option<[u8; 16]>) {
-        self.last_recorded = None;
+        self.last_recorded_us = None;
         self.holes.add(seq, leaf);
         self.chain.tree.push(leaf);
         if let Some(jti) = jti {
-            self.jtis.entry(jti).or_insert(seq);
+            self.jtis.add(seq, &jti);
         }
     }
 
@@ -234,32 +238,26 @@ impl<'a> Walk<'a> {
         {
             self.findings.damage(seq, "prev", "its prev is not the one of entry 0");
         }
-        let recorded = entry.recorded.clone();
-        self.previous = self.last_recorded.replace(recorded.clone());
+        self.previous_us = self.last_recorded_us.replace(entry.recorded.unix_us());
         match &mut self.recorded {
-            None => self.recorded = Some((recorded.clone(), recorded)),
+            None => self.recorded = Some((entry.recorded.clone(), entry.recorded.clone())),
             Some((_, last)) => {
-                let fell = recorded < *last;
-                let what = format!("recorded at {recorded}, before the entry before it ({last})");
-                *last = recorded;
-                let parsed;
-                let statement = match statement {
-                    None if fell => {
-                        parsed = Statement::parse(&entry.statement).ok();
-                        parsed.as_ref()
-                    }
-                    statement => statement,
-                };
-                if fell && statement.and_then(|said| said.event.known()) != Some(Event::ClockStepped) {
+                let stepped = statement.and_then(|said| said.event.known()) == Some(Event::ClockStepped);
+                if entry.recorded < *last && !stepped {
+                    let what = format_args!("recorded at {}, before the entry before it ({last})", entry.recorded);
                     self.findings.damage(seq, "recorded", what);
                 }
+                *last = entry.recorded.clone();
             }
         }
     }
 
-    fn check_links(&mut self, entry: &Entry, seq: u64) {
-        for link in &entry.streams {
-            match self.streams.check(link, &self.chain.tree, &self.holes) {
+    /// FORMAT.md §4: the entry's place in its streams. Returns these.
+    fn check_links(&mut self, entry: &Entry, seq: u64) -> Places {
+        let mut places = Places::default();
+        for (place, link) in places.iter_mut().zip(&entry.streams) {
+            *place = self.streams.place_of(&link.stream);
+            match self.streams.check(*place, link, &self.chain.tree, &self.holes) {
                 Ok(filled) if !is_trust_stream(&link.stream) || filled.is_empty() => {}
                 // FORMAT.md §6.5: whom to trust must stay to be read.
                 Ok(filled) => self.findings.damage(
@@ -270,6 +268,7 @@ impl<'a> Walk<'a> {
                 Err(what) => self.findings.damage(seq, "stream", what),
             }
         }
+        places
     }
 
     fn take_statement(
@@ -314,7 +313,7 @@ impl<'a> Walk<'a> {
         } else if self.is_admitted(entry, statement, seq)? && good {
             self.fold(entry, statement, seq);
         }
-        let first = *self.jtis.entry(statement.jti.to_bytes()).or_insert(seq);
+        let first = self.jtis.add(seq, &statement.jti.to_bytes());
         // The judge has said so of every other event.
         if first != seq && matches!(statement.event, EventName::Unknown(_)) {
             let refusal = Refusal::JtiTaken { jti: statement.jti, seq: first };
@@ -350,7 +349,9 @@ impl<'a> Walk<'a> {
 
     fn is_admitted(&mut self, entry: &Entry, statement: &Statement, seq: u64) -> Result<bool, ReadError> {
         let Some(keyring) = &self.keyring else { return Ok(false) };
-        let place = Place { seq, recorded: entry.recorded.clone(), previous: self.previous.clone() };
+        let stepped = statement.event.known() == Some(Event::ClockStepped);
+        let previous = self.previous_us.filter(|_| stepped).and_then(|us| Instant::from_unix_us(us).ok());
+        let place = Place { seq, recorded: entry.recorded.clone(), previous };
         let past = Past {
             store: self.store,
             tree: &self.chain.tree,
@@ -429,12 +430,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The entry becomes the log's last.
-    fn settle(&mut self, entry: &Entry, statement: Option<&Statement>, seq: u64, leaf: Hash) {
+    fn settle(&mut self, places: &[usize], statement: Option<&Statement>, seq: u64, leaf: Hash) {
         self.chain.tree.push(leaf);
         let imported = statement.is_some_and(Statement::is_imported);
         let blocks = statement.filter(|said| is_blocking(said)).map(|said| &said.iss);
-        for link in &entry.streams {
-            self.streams.add(link, seq, imported, blocks);
+        for place in places {
+            self.streams.add(*place, seq, imported, blocks);
         }
     }
 

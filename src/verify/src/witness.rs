@@ -79,6 +79,9 @@ fn read_anchor(bytes: &[u8]) -> Result<Anchor, String> {
 /// FORMAT.md §10 steps 1 and 4.
 fn check_anchor(walk: &mut Walk<'_>, anchor: &Anchor, by: &str) -> Option<Voucher> {
     let keyring = walk.keyring.as_ref().zip(walk.identity.as_ref());
+    if keyring.is_none() && walk.stopped {
+        return None;
+    }
     let what = match keyring {
         None => Some("founds no ledger"),
         Some((_, identity)) if identity.genesis != anchor.genesis => Some("has another leaf hash"),
@@ -105,6 +108,8 @@ fn check_head(walk: &mut Walk<'_>, by: &str, size: u64, root: Hash) -> Option<Vo
             walk.findings.damage_to_tree(size - 1, "rewritten", what);
             None
         }
+        // Of a log that can't be read to its end, the end is not known.
+        None if walk.stopped => None,
         None => {
             let there = walk.size();
             let what = format_args!("{by} knows {size} entries, and {there} are there: the log was cut");
