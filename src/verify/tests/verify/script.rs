@@ -242,9 +242,15 @@ fn rotate(ledger: &mut Forge, mark: &mut impl FnMut(&'static str, u64) -> Option
 }
 
 fn step_the_clock(ledger: &mut Forge, mark: &mut impl FnMut(&'static str, u64) -> Option<u64>) {
+    let from = instant(ledger.clock_us);
     ledger.clock_us -= 30_000_000;
-    let step = say("ledger/own", "clock.stepped", "ledger").fact("from", "2026-11-23T08:01:30Z");
-    mark("clock", ledger.say(step.fact("to", "2026-11-23T08:01:00Z")));
+    // Saying something takes a second.
+    let to = instant(ledger.clock_us + 1_000_000);
+    mark("clock", ledger.say(say("ledger/own", "clock.stepped", "ledger").fact("from", from).fact("to", to)));
+}
+
+fn instant(unix_us: i64) -> String {
+    blotter_record::Instant::from_unix_us(unix_us).unwrap().to_string()
 }
 
 /// A big log, so that there are tree hashes: 600 entries after the founding.
