@@ -161,6 +161,28 @@ fn the_same_row_twice_is_known_again() {
 }
 
 #[test]
+fn a_row_that_would_take_the_ids_of_another_is_refused() {
+    let what = "says something else than line 2 about the same change; \
+                ServiceNow's sys_mod_count should tell them apart";
+    check_row("", b"INC1,New,O,?,D,01-03-2016 09:00", &format!("line 3: {what}"));
+    check_row(",caller_id", b"INC1,New,O,?,C,01-03-2016 09:00,Caller 1", &format!("line 3: {what}"));
+
+    let with = |[first, second]: [&str; 2]| {
+        let row = |(count, caller)| format!("INC1,New,O,?,C,01-03-2016 09:00,{count},{caller}");
+        let lines = [row((first, "Caller 1")), row((second, "Caller 2")), row((second, "Caller 2"))];
+        let rows = rows(file(",sys_mod_count,caller_id", &lines.iter().map(String::as_str).collect::<Vec<_>>()));
+        rows.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(with(["0", "1"]), ["line 4: the same row as line 3"]);
+    assert_eq!(with(["0", "0"]), [format!("line 3: {what}"), format!("line 4: {what}")]);
+    let mut summary = Summary::default();
+    rows(file("", &["INC1,New,O,?,C,01-03-2016 09:00", "INC1,New,O,?,D,01-03-2016 09:00"]))
+        .iter()
+        .for_each(|row| summary.count(row));
+    assert_eq!((summary.rows, summary.rejected, summary.duplicates, summary.statements()), (2, 1, 0, 3));
+}
+
+#[test]
 fn line_numbers_are_those_of_the_file() {
     let text = file(",note", &["INC1,New,O,?,C,01-03-2016 09:00,\"a\n\nb\"", "", "INC1,New,O,?,C,bad,"]);
     let lines: Vec<u64> = rows(text).into_iter().map(|row| row.map_or_else(|e| e.line(), |s| s[0].line)).collect();

@@ -99,6 +99,9 @@ const REQUIRED: [&str; 5] = ["number", "incident_state", "opened_at", "sys_updat
 /// The most columns that the mapping doesn't know. With these a statement stays within 64 facts and 64 values.
 pub const UNKNOWN_COLUMNS_MAX: usize = 24;
 
+/// The most characters of a code (FORMAT.md §3.2).
+pub(super) const CODE_LEN_MAX: usize = 64;
+
 /// Room for `cleared_` in front, within the 64 characters of a field name.
 const FIELD_LEN_MAX: usize = 64 - "cleared_".len();
 
@@ -150,8 +153,15 @@ fn column(name: &str) -> Option<Column> {
     Some(Column { name: name.to_owned(), field, kind: Kind::Text, home: Home::Updated })
 }
 
+/// What a fact may hold of a choice: a handle to count and filter by. The exact text is in the data.
+pub(super) fn code(text: &str, len_max: usize) -> String {
+    let mut code = words(text, '-');
+    code.truncate(len_max);
+    if code.is_empty() { "other".to_owned() } else { code }
+}
+
 /// The letters a–z and digits of `text`, in lower case, each run of anything else as one `joint`, none at the ends.
-pub(super) fn words(text: &str, joint: char) -> String {
+fn words(text: &str, joint: char) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {

@@ -4,16 +4,13 @@
 use blotter_record::{ActorId, Hash, Instant, Json, Jti, Precision};
 
 use super::case::Case;
-use super::columns::{Column, Home, words};
+use super::columns::{CODE_LEN_MAX, Column, Home, code};
 use super::row::{Row, Value, first_half};
 use super::state::State;
 use crate::Imported;
 
 /// Facts and data of a statement.
 type Named = Vec<(String, Json)>;
-
-/// The most characters of a code (FORMAT.md §3.2).
-const CODE_LEN_MAX: usize = 64;
 
 /// The statements of `row`, and its case as it is afterwards.
 pub(super) fn map_row(
@@ -114,7 +111,7 @@ impl Said<'_> {
         Contents { facts, data }: Contents,
         cause: Vec<Jti>,
     ) -> Jti {
-        let jti = id_of(&self.row.digest, event);
+        let jti = id_of(&self.row.ids_from, event);
         let precision = if occurred.is_some() { Precision::Minute } else { Precision::Unknown };
         self.statements.push(Imported {
             line: self.row.line,
@@ -248,13 +245,6 @@ fn fact(name: &str, value: impl Into<Json>) -> (String, Json) {
 fn house_code(text: &str) -> String {
     let prefix = "servicenow:";
     format!("{prefix}{}", code(text, CODE_LEN_MAX - prefix.len()))
-}
-
-/// What a fact may hold of a choice: a handle to count and filter by. The exact text is in the data.
-fn code(text: &str, len_max: usize) -> String {
-    let mut code = words(text, '-');
-    code.truncate(len_max);
-    if code.is_empty() { "other".to_owned() } else { code }
 }
 
 /// A row gives rise to an event at most once, so row and event are enough.

@@ -1,8 +1,10 @@
 //! One row, read: every cell is what its column wants, or the row is refused. Behind this nothing can fail.
 
+use std::borrow::Cow;
+
 use blotter_record::{Hash, Id, Json};
 
-use super::columns::{Column, Kind};
+use super::columns::{CODE_LEN_MAX, Column, Kind, code};
 use super::state::State;
 use crate::RowError;
 use crate::error::shown;
@@ -33,8 +35,11 @@ pub(super) enum Value {
 pub(super) struct Row {
     /// The physical line that it begins on, from 1.
     pub(super) line: u64,
-    /// Over all that it says; equal rows have equal digests.
-    pub(super) digest: Hash,
+    /// What the ids of its statements are made from: a digest over what stands in permanent facts in clear, no more.
+    pub(super) ids_from: Hash,
+    /// Half of a digest over all that it says, to tell equal rows by. It covers names and texts that may have to be
+    /// erased one day, so it must never get into a statement.
+    pub(super) whole: [u8; 16],
     /// `incident/<number>`.
     pub(super) incident: Id,
     /// `sys_updated_at`.
@@ -101,7 +106,11 @@ pub(super) fn read_row(columns: &[Column], zone: &Zone, record: &Record) -> Resu
             format!("\"{}\" can't name a stream (1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first)", shown(&name)),
         )
     })?;
-    Ok(Row { line: record.line, digest: row_digest(&name, columns, &texts), incident, updated_at, updated_by, cells })
+    let each = || columns.iter().zip(&cells).zip(&texts).map(|((column, (value, _)), text)| (column, value, *text));
+    let facts = each().filter_map(|(column, value, text)| Some((column.name.as_str(), clear(value, text)?)));
+    let all = each().filter(|(.., text)| !text.is_empty()).map(|(column, _, text)| (column.name.as_str(), text.into()));
+    let (ids_from, whole) = (row_digest(&name, facts.collect()), first_half(&row_digest(&name, all.collect())));
+    Ok(Row { line: record.line, ids_from, whole, incident, updated_at, updated_by, cells })
 }
 
 /// A cell's text, trimmed; empty if it is missing, which ServiceNow's exporters also spell `?`.
@@ -170,14 +179,26 @@ pub(super) fn first_half(hash: &Hash) -> [u8; 16] {
     half
 }
 
+/// What of a cell stands in permanent facts in clear, and so may go into an id. What may be erased must stay out, since
+/// guesses could be tried against the id for ever; and so must persons, who are facts only by their actors' random ids.
+fn clear<'a>(value: &Value, text: &'a str) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Missing | Value::Person(_) | Value::Text(_) => None,
+        Value::Flag(flag) => Some(flag.to_string().into()),
+        Value::Count(count) => Some(count.to_string().into()),
+        Value::Ranked(rank, _) => Some(rank.to_string().into()),
+        Value::State(..) | Value::Choice(_) => Some(code(text, CODE_LEN_MAX).into()),
+        Value::Time(_) => Some(text.into()),
+    }
+}
+
 /// Over the case's number and then name and text of each cell that says something, by column name: so neither the order
 /// of columns, nor line ends, nor a column that stayed empty make another row of it. Each text goes behind its length.
-fn row_digest(number: &str, columns: &[Column], texts: &[&str]) -> Hash {
-    let mut cells: Vec<(&str, &str)> =
-        columns.iter().zip(texts).filter(|(_, t)| !t.is_empty()).map(|(c, t)| (c.name.as_str(), *t)).collect();
+fn row_digest(number: &str, mut cells: Vec<(&str, Cow<'_, str>)>) -> Hash {
     cells.sort_unstable();
     let mut bytes = super::ID_PREFIX.as_bytes().to_vec();
-    for text in std::iter::once(number).chain(cells.into_iter().flat_map(|(name, text)| [name, text])) {
+    let cells = cells.iter().flat_map(|(name, text)| [*name, text.as_ref()]);
+    for text in std::iter::once(number).chain(cells) {
         bytes.extend((text.len() as u64).to_be_bytes());
         bytes.extend(text.as_bytes());
     }
