@@ -6,12 +6,14 @@
 
 mod dice;
 mod faulty;
+mod few;
 mod memory;
 mod walk;
 mod world;
 
 pub use dice::Dice;
 pub use faulty::{Face, Faults, Faulty};
+pub use few::{few, receipt_head};
 pub use memory::Memory;
 pub use walk::{checkpoints, walk, walk_with_checkpoints};
 pub use world::{NOON_US, ORIGIN, Person, Saying, World, json};

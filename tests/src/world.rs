@@ -447,11 +447,13 @@ impl Saying<'_> {
 
     /// Signed, with what the signer sees now in this ledger.
     pub fn text(self, ledger: &Ledger) -> String {
+        self.try_text(ledger).unwrap()
+    }
+
+    fn try_text(self, ledger: &Ledger) -> Result<String, Error> {
         let sub = self.draft.sub.clone();
-        let (audience, now) = ledger
-            .read(|store| Ok((read::open_keyring(store)?.keyring.audience().to_owned(), seen_now(store, &sub))))
-            .unwrap();
-        self.signed(&audience, Some(now))
+        let (keyring, now) = ledger.read(|store| Ok((read::open_keyring(store)?.keyring, seen_now(store, &sub)?)))?;
+        Ok(self.signed(keyring.audience(), Some(now)))
     }
 
     /// Signed, with a given view of the ledger.
@@ -477,8 +479,11 @@ impl Saying<'_> {
     }
 
     /// Signed and appended.
+    ///
+    /// # Errors
+    /// The ledger's, also of looking at it first.
     pub fn append(self, ledger: &Ledger) -> Result<Appended, Error> {
-        let text = self.text(ledger);
+        let text = self.try_text(ledger)?;
         ledger.append(ledger.prepare(&text, Vec::new())?)
     }
 }
@@ -492,14 +497,14 @@ fn wants_seen(draft: &Draft) -> bool {
 impl World {
     /// What somebody sees in a stream who looks at the ledger now.
     pub fn seen(&self, ledger: &Ledger, stream: &str) -> Seen {
-        ledger.read(|store| Ok(seen_now(store, &stream.parse().unwrap()))).unwrap()
+        ledger.read(|store| seen_now(store, &stream.parse().unwrap())).unwrap()
     }
 }
 
-fn seen_now(store: &dyn Read, stream: &Id) -> Seen {
+fn seen_now(store: &dyn Read, stream: &Id) -> Result<Seen, Error> {
     // The stream first: others may be appending, and what was seen must lie within the checkpoint.
-    let last = store.stream(stream).unwrap().map(|state| (state.count - 1, state.leaf));
-    let size = store.size().unwrap();
-    let root = merkle::root_at(&Tree(store), size).unwrap();
-    Seen { last, size, root }
+    let last = store.stream(stream)?.map(|state| (state.count - 1, state.leaf));
+    let size = store.size()?;
+    let root = merkle::root_at(&Tree(store), size).map_err(|e| Error::Corrupt { seq: size, what: e.to_string() })?;
+    Ok(Seen { last, size, root })
 }

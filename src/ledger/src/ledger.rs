@@ -446,7 +446,7 @@ fn compare_heads(
         return Err(Error::Behind { size: frontier.size(), signed: signed.size, head_file });
     }
     let root = blotter_keys::merkle::root_at(&crate::store::Tree(store), signed.size)
-        .map_err(|e| Error::Corrupt { seq: signed.size, what: e.to_string() })?;
+        .map_err(|e| crate::store::tree_error(signed.size, e))?;
     if root == signed.root {
         return Ok(());
     }

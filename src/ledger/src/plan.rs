@@ -11,7 +11,7 @@ use blotter_record::{Disclosure, Entry, Event, Hash, Id, Instant, Jti, Policy, S
 
 use crate::Error;
 use crate::prepare::{BlobRef, Prepared};
-use crate::store::{Batch, NewEntry, Read, StoreError, Tree};
+use crate::store::{Batch, NewEntry, Read, StoreError, Tree, tree_error};
 
 /// Entries of one batch, at most.
 pub const BATCH_ENTRIES_MAX: usize = 256;
@@ -430,9 +430,7 @@ impl History for Past<'_> {
         if let Some((_, root)) = self.state.roots.iter().rev().find(|(at, _)| *at == size) {
             return Ok(Some(*root));
         }
-        merkle::root_at(&Tree(self.store), size)
-            .map(Some)
-            .map_err(|e| StoreError::Corrupt { seq: size, what: e.to_string() })
+        merkle::root_at(&Tree(self.store), size).map(Some).map_err(|e| tree_error(size, e))
     }
 
     fn statement(&self, jti: &Jti) -> Result<Option<Said>, StoreError> {

@@ -11,7 +11,7 @@ use blotter_record::{Entry, Hash, Json, Statement};
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::store::{Read, StoreError, Stored, Tree};
+use crate::store::{Read, StoreError, Stored, Tree, tree_error};
 
 /// Leaves of one tile.
 const TILE: u64 = 256;
@@ -105,7 +105,7 @@ pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
         return Err(Error::System { what: "the receipt".into(), cause: what });
     };
     let corrupt = |what: String| Error::Corrupt { seq, what };
-    let path = merkle::inclusion_proof(&Tree(store), seq, size).map_err(|e| corrupt(e.to_string()))?;
+    let path = merkle::inclusion_proof(&Tree(store), seq, size).map_err(|e| tree_error(seq, e))?;
     let proof = proof_file(seq, path, note.note()).map_err(corrupt)?;
     let entry = if stored.is_expunged() { String::new() } else { String::from_utf8_lossy(&stored.bytes).into_owned() };
     Ok(Receipt { entry, seq, proof })
@@ -204,7 +204,7 @@ fn fold_keyring(store: &dyn Read, size: u64, end: u64) -> Result<Keyring, Error>
 /// The tree's right edge, computed from all stored roots of full tiles of leaves; those above them must agree.
 fn prove_nodes(store: &dyn Read, size: u64) -> Result<Frontier, Error> {
     let corrupt = |what: String| Error::Corrupt { seq: size, what };
-    let frontier = merkle::frontier_at(&Tree(store), size).map_err(|e| corrupt(e.to_string()))?;
+    let frontier = merkle::frontier_at(&Tree(store), size).map_err(|e| tree_error(size, e))?;
     let (mut full, mut level) = (size / TILE, 1);
     while full / TILE > 0 {
         for index in 0..full / TILE {

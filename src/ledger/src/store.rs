@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use blotter_keys::judge::StreamState;
+use blotter_keys::merkle::TreeError;
 use blotter_record::{Disclosure, Hash, Id, Jti};
 
 /// Why a store could not do something.
@@ -179,6 +180,14 @@ pub trait Store: Read {
 
 /// Opens readers of a store.
 pub type Readers = Box<dyn Fn() -> Result<Box<dyn Read>, StoreError> + Send + Sync>;
+
+/// Why there is no root or proof: a store that can't be read is no damage.
+pub(crate) fn tree_error(seq: u64, error: TreeError<StoreError>) -> StoreError {
+    match error {
+        TreeError::Store(error) => error,
+        other => StoreError::Corrupt { seq, what: other.to_string() },
+    }
+}
 
 /// A store's hashes, for the functions over the tree.
 pub struct Tree<'a, R: ?Sized>(pub &'a R);
