@@ -9,6 +9,7 @@ mod flips;
 mod forge;
 mod forgeries;
 mod honest;
+mod hostile;
 mod limits;
 mod script;
 mod witnesses;
