@@ -7,7 +7,7 @@ use crate::forge::{Forge, list, say};
 use crate::script::{anchored, full, item, on_disk, run, show, staffed};
 
 /// A ledger in which the entry `of` is expunged by order, unless the order is left out. Returns the order's entry.
-fn expunged(mut ledger: Forge, of: u64, ordered: bool) -> (Forge, u64) {
+pub(crate) fn expunged(mut ledger: Forge, of: u64, ordered: bool) -> (Forge, u64) {
     let stream = ledger.lines[of as usize].streams[0].to_string();
     let leaf = ledger.leaves[of as usize];
     let items = item(ledger.jti_of(of), "*", leaf);

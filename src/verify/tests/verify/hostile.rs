@@ -1,11 +1,11 @@
 //! Attacks that a hostile reading of the verifier found, each once open. The judge is the forge: it writes what no honest
 //! writer would.
 
-use blotter_record::Json;
 use blotter_verify::{Options, Outcome};
 
-use crate::forge::{Forge, list, say};
-use crate::script::{anchored, confirmed, enrol, full, grant, imported, item, on_disk, run, show, staffed};
+use crate::expunging::expunged;
+use crate::forge::say;
+use crate::script::{anchored, confirmed, enrol, full, grant, imported, on_disk, run, show, staffed};
 
 #[test]
 fn a_forged_signature_right_behind_its_keys_enrolment_is_named() {
@@ -37,8 +37,7 @@ fn a_forged_signature_right_behind_its_keys_enrolment_is_named() {
 fn what_trust_rests_on_cannot_be_expunged() {
     let (ledger, marks) = full();
     for name in ["import", "erased", "erasure-requested"] {
-        let mut ledger = ledger.clone();
-        expunge(&mut ledger, marks[name]);
+        let (ledger, _) = expunged(ledger.clone(), marks[name], true);
         let report = run(on_disk(&ledger).path(), Options { accept_expunged: true, ..anchored(&ledger) }).unwrap();
         assert_eq!(report.outcome, Outcome::Damaged, "{name}: {}", show(&report));
     }
@@ -46,8 +45,8 @@ fn what_trust_rests_on_cannot_be_expunged() {
 
 #[test]
 fn the_first_imported_entry_of_a_stream_can_be_expunged() {
-    let (mut ledger, marks) = full();
-    expunge(&mut ledger, marks["imported"]);
+    let (ledger, marks) = full();
+    let (ledger, _) = expunged(ledger, marks["imported"], true);
     let report = run(on_disk(&ledger).path(), Options { accept_expunged: true, ..anchored(&ledger) }).unwrap();
     assert_eq!(report.outcome, Outcome::Verified, "{}", show(&report));
 }
@@ -66,21 +65,4 @@ fn an_import_neither_places_nor_releases_a_legal_hold() {
     let at = ledger.say(released.fact("hold", "hold/h1"));
     let report = run(on_disk(&ledger).path(), anchored(&ledger)).unwrap();
     assert_eq!((report.outcome, report.first_bad), (Outcome::Damaged, Some(at)), "{}", show(&report));
-}
-
-/// Two people order that an entry goes.
-fn expunge(ledger: &mut Forge, of: u64) {
-    let stream = ledger.lines[of as usize].streams[0].to_string();
-    let leaf = ledger.leaves[of as usize];
-    let items = item(ledger.jti_of(of), "*", leaf);
-    let request = say("person/dan", "erasure.requested", &stream).fact("items", items.clone()).fact("basis", "secret");
-    let request = ledger.say(request);
-    let request = ledger.jti_of(request).to_string();
-    let approval = say("person/leo", "erasure.approved", &stream).fact("request", request).fact("items", items);
-    let approval = ledger.say(approval);
-    let approval = ledger.jti_of(approval).to_string();
-    let order = say("person/dan", "entry.expunged", &stream).fact("seq", Json::Int(of as i64));
-    ledger.say(order.fact("leaf", leaf.to_string()).fact("approvals", list(&[&approval])));
-    ledger.lines[of as usize].expunged = true;
-    ledger.entries[of as usize] = leaf.0.to_vec();
 }
