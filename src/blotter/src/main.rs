@@ -48,25 +48,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(commands::init::Init),
-    Act(commands::act::Act),
-    Import(commands::import::Import),
-    Verify(commands::verify::Verify),
     Demo(commands::demo::Demo),
+    Init(commands::init::Init),
+    Actor(commands::actor::Actor),
+    Key(commands::key::Key),
+    Unlock(commands::unlock::Unlock),
+    Act(commands::act::Act),
+    Sign(Box<commands::sign::Sign>),
+    Append(commands::append::Append),
     Log(commands::log::Log),
     Show(commands::show::Show),
     Checkpoint(commands::checkpoint::CheckpointArgs),
     Proof(commands::proof::Proof),
     Tiles(commands::tiles::Tiles),
     Anchor(commands::anchor::AnchorArgs),
+    Verify(commands::verify::Verify),
+    Import(commands::import::Import),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     Completions(commands::completions::Completions),
-    Key(commands::key::Key),
-    Unlock(commands::unlock::Unlock),
-    Actor(commands::actor::Actor),
-    Sign(Box<commands::sign::Sign>),
-    Append(commands::append::Append),
 }
 
 /// Exit codes, as [`AFTER_HELP`] has them.
