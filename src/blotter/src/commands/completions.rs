@@ -11,6 +11,7 @@ use crate::context::Context;
 /// bash: blotter completions bash > ~/.local/share/bash-completion/completions/blotter
 /// zsh:  blotter completions zsh > "${fpath[1]}/_blotter"
 /// fish: blotter completions fish > ~/.config/fish/completions/blotter.fish
+#[allow(rustdoc::broken_intra_doc_links, reason = "it is the help text, and a line of zsh in it")]
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Completions {
