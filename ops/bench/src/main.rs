@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use blotter_keys::ed25519::PublicKey;
+use blotter_ledger::Ledger;
 use blotter_record::Presentation;
 use clap::Parser;
 use fixture::Fixture;
@@ -17,6 +18,8 @@ use rayon::prelude::*;
 /// Statements a commit, where that is given.
 const BATCH: usize = 256;
 const CALLERS: usize = 64;
+/// How often figure and bound are measured in turn.
+const ROUNDS: usize = 6;
 
 /// Benchmarks of blotter
 #[derive(Debug, Parser)]
@@ -61,7 +64,7 @@ fn per_second(count: usize, time: Duration) -> f64 {
 }
 
 /// Strict verification of the same statements, one signature at a time, on all cores.
-fn verify_bound(texts: &[String]) -> Result<f64> {
+fn verify_bound(texts: &[String]) -> Result<(usize, Duration)> {
     let read = |text: &String| -> Result<_> {
         let statement = Presentation::parse(text)?.statement;
         Ok((statement.signing_input().to_vec(), *statement.signature(), key_of(&statement)?))
@@ -69,9 +72,9 @@ fn verify_bound(texts: &[String]) -> Result<f64> {
     let work: Vec<_> = texts.par_iter().map(read).collect::<Result<_>>()?;
     let start = Instant::now();
     let good = work.par_iter().filter(|(input, signature, key)| key.verify(input, signature).is_ok()).count();
-    let rate = per_second(good, start.elapsed());
+    let time = start.elapsed();
     ensure!(good == work.len(), "a signature did not verify");
-    Ok(rate)
+    Ok((good, time))
 }
 
 fn key_of(statement: &blotter_record::Statement) -> Result<PublicKey> {
@@ -79,8 +82,8 @@ fn key_of(statement: &blotter_record::Statement) -> Result<PublicKey> {
 }
 
 /// How often this disk makes a small write durable, one after the other.
-fn sync_rate(dir: &Path) -> Result<f64> {
-    const SYNCS: usize = 2_000;
+fn sync_bound(dir: &Path) -> Result<(usize, Duration)> {
+    const SYNCS: usize = 400;
     let mut file = std::fs::File::create(dir.join("sync"))?;
     file.write_all(&[0; 1 << 20])?;
     file.sync_all()?;
@@ -90,65 +93,91 @@ fn sync_rate(dir: &Path) -> Result<f64> {
         file.write_all(&[n as u8; 4096])?;
         file.sync_data()?;
     }
-    Ok(per_second(SYNCS, start.elapsed()))
+    Ok((SYNCS, start.elapsed()))
+}
+
+/// Figure and bound in turn, so that both see the same machine; work and time of each added up.
+fn in_turn(
+    rounds: usize,
+    mut bound: impl FnMut(usize) -> Result<(usize, Duration)>,
+    mut figure: impl FnMut(usize) -> Result<(usize, Duration)>,
+) -> Result<(f64, f64)> {
+    let (mut bounds, mut figures) = ((0, Duration::ZERO), (0, Duration::ZERO));
+    for round in 0..rounds {
+        for (sum, (count, time)) in [(&mut bounds, bound(round)?), (&mut figures, figure(round)?)] {
+            sum.0 += count;
+            sum.1 += time;
+        }
+    }
+    Ok((per_second(figures.0, figures.1), per_second(bounds.0, bounds.1)))
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let start = Instant::now();
+    let done = work()?;
+    Ok((done, start.elapsed()))
 }
 
 fn small(args: &Args, root: &Path) -> Result<()> {
     let fixture = Fixture::found(&root.join("small"))?;
     let texts = fixture.alerts(args.count)?;
-    let bound = verify_bound(&texts)?;
+    let chunks: Vec<&[String]> = texts.chunks(texts.len().div_ceil(ROUNDS)).collect();
     let ledger = fixture.open()?;
-    let start = Instant::now();
-    let answers = ledger.append_many(&texts);
-    let rate = per_second(texts.len(), start.elapsed());
-    ensure!(answers.iter().all(Result::is_ok), "an append was refused");
+    let (rate, bound) = in_turn(
+        chunks.len(),
+        |round| verify_bound(chunks[round]),
+        |round| {
+            let (answers, time) = timed(|| Ok(ledger.append_many(chunks[round])))?;
+            ensure!(answers.iter().all(Result::is_ok), "an append was refused");
+            Ok((answers.len(), time))
+        },
+    )?;
     row("durable appends, 256 a commit", rate, "/s", bound, "verify_strict on all cores");
 
     let texts = fixture.alerts(args.count / 2)?;
-    let syncs = sync_rate(root)?;
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        let ledger = &ledger;
-        let callers: Vec<_> = texts
-            .chunks(texts.len().div_ceil(CALLERS))
-            .map(|own| {
-                scope.spawn(move || {
-                    own.iter().try_for_each(|text| ledger.append(ledger.prepare(text, Vec::new())?).map(|_| ()))
-                })
-            })
-            .collect();
-        callers.into_iter().try_for_each(|caller| caller.join().expect("a caller panicked"))
-    })?;
-    row(
-        "durable appends, 64 callers, one statement each",
-        per_second(texts.len(), start.elapsed()),
-        "/s",
-        syncs,
-        "fdatasync",
-    );
+    let chunks: Vec<&[String]> = texts.chunks(texts.len().div_ceil(ROUNDS)).collect();
+    let (rate, syncs) = in_turn(chunks.len(), |_| sync_bound(root), |round| append_by_callers(&ledger, chunks[round]))?;
+    row("durable appends, 64 callers, one statement each", rate, "/s", syncs, "fdatasync");
     drop(ledger);
-    verification(&fixture, bound)
+    verification(&fixture, &texts)
 }
 
-fn verification(fixture: &Fixture, bound: f64) -> Result<()> {
-    let (rate, _) = verify(fixture, false)?;
+fn append_by_callers(ledger: &Ledger, texts: &[String]) -> Result<(usize, Duration)> {
+    let append_all = |own: &[String]| -> Result<()> {
+        for text in own {
+            ledger.append(ledger.prepare(text, Vec::new())?)?;
+        }
+        Ok(())
+    };
+    let (_, time) = timed(|| {
+        std::thread::scope(|scope| {
+            let own = texts.chunks(texts.len().div_ceil(CALLERS));
+            let callers: Vec<_> = own.map(|own| scope.spawn(move || append_all(own))).collect();
+            callers.into_iter().try_for_each(|caller| caller.join().expect("a caller panicked"))
+        })
+    })?;
+    Ok((texts.len(), time))
+}
+
+fn verification(fixture: &Fixture, texts: &[String]) -> Result<()> {
+    let (rate, bound) = in_turn(ROUNDS, |_| verify_bound(texts), |_| verify(fixture, false))?;
     row("verify, everything", rate, "/s", bound, "verify_strict on all cores");
-    let (rate, _) = verify(fixture, true)?;
-    row("verify --structure", rate, "/s", 400_000.0, "the target");
+    let (rate, bound) = in_turn(ROUNDS, |_| verify_bound(texts), |_| verify(fixture, true))?;
+    row("verify --structure", rate, "/s", bound, "verify_strict on all cores");
     Ok(())
 }
 
-/// Entries a second, and how many entries there are.
-fn verify(fixture: &Fixture, structure_only: bool) -> Result<(f64, u64)> {
+/// How many entries were verified, and in what time.
+fn verify(fixture: &Fixture, structure_only: bool) -> Result<(usize, Duration)> {
     let options = blotter_verify::Options {
         state_dir: Some(fixture.state_dir.clone()),
         structure_only,
         ..blotter_verify::Options::default()
     };
-    let start = Instant::now();
-    let report = blotter_verify::verify(&fixture.dir, options, &|_| {}, &std::sync::atomic::AtomicBool::new(false))?;
+    let cancel = std::sync::atomic::AtomicBool::new(false);
+    let (report, time) = timed(|| Ok(blotter_verify::verify(&fixture.dir, options, &|_| {}, &cancel)?))?;
     ensure!(report.exit_code() == 0, "not verified: {:?}", report.findings);
-    Ok((report.entries as f64 / start.elapsed().as_secs_f64(), report.entries))
+    Ok((usize::try_from(report.entries)?, time))
 }
 
 fn large(args: &Args, root: &Path) -> Result<()> {
@@ -188,12 +217,16 @@ fn memory_of(what: &str, root: &Path) -> Result<()> {
     let start = Instant::now();
     if what == "open" {
         let ledger = fixture.open()?;
-        println!("| open a ledger of {} entries | {:.2} s | 1 s | |", ledger.size(), start.elapsed().as_secs_f64());
+        println!(
+            "| open a ledger of {} entries, pages cached | {:.4} s | 1 s | |",
+            ledger.size(),
+            start.elapsed().as_secs_f64()
+        );
         let texts = fixture.alerts(BATCH * 40)?;
         ensure!(ledger.append_many(&texts).iter().all(Result::is_ok), "an append was refused");
     } else {
-        let (rate, entries) = verify(&fixture, what == "verify-structure")?;
-        println!("| {what}, {entries} entries | {rate:.0} /s | | |");
+        let (entries, time) = verify(&fixture, what == "verify-structure")?;
+        println!("| {what}, {entries} entries | {:.0} /s | | |", per_second(entries, time));
     }
     println!("| memory of {what}, at its peak | {} MB | 250 MB | |", peak_kib()? / 1024);
     Ok(())
