@@ -27,9 +27,6 @@ use crate::{Clock, Error, Random};
 /// A clock that falls back by less than this is waited out by standing still; by more, it is written down.
 const CLOCK_STEP_US_MIN: i64 = 1_000_000;
 
-/// How long a commit may wait for callers that are about to come; about as long as the commit itself takes.
-const GATHER_MAX: std::time::Duration = std::time::Duration::from_micros(400);
-
 /// What became of a statement that was committed.
 #[derive(Debug, Clone)]
 pub struct Appended {
@@ -101,14 +98,16 @@ impl Writer {
     /// Works until every sender is gone.
     pub(crate) fn run(mut self, queue: &Receiver<Job>) {
         let mut waiting: VecDeque<Job> = VecDeque::new();
-        let mut answered = 0;
         loop {
             if waiting.is_empty() {
                 let Ok(job) = queue.recv() else { return };
                 waiting.push_back(job);
             }
-            gather(queue, &mut waiting, answered / 2);
-            answered = waiting.len();
+            while waiting.len() < crate::plan::BATCH_ENTRIES_MAX
+                && let Ok(job) = queue.try_recv()
+            {
+                waiting.push_back(job);
+            }
             if let Err(error) = self.batch(&mut waiting) {
                 self.poison(&error, waiting, queue);
                 return;
@@ -280,23 +279,6 @@ impl Writer {
         waiting.into_iter().for_each(refuse);
         while let Ok(job) = queue.recv() {
             refuse(job);
-        }
-    }
-}
-
-/// Takes what is in the queue. Callers that were just answered are likely to come again at once: for a moment it waits
-/// until half of them (`wanted`) have, because one commit for many costs as much as one for each.
-fn gather(queue: &Receiver<Job>, waiting: &mut VecDeque<Job>, wanted: usize) {
-    let deadline = std::time::Instant::now() + GATHER_MAX;
-    while waiting.len() < crate::plan::BATCH_ENTRIES_MAX {
-        if let Ok(job) = queue.try_recv() {
-            waiting.push_back(job);
-        } else if waiting.len() < wanted
-            && let Ok(job) = queue.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now()))
-        {
-            waiting.push_back(job);
-        } else {
-            return;
         }
     }
 }
