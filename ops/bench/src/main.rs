@@ -5,6 +5,7 @@ mod fixture;
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -36,9 +37,22 @@ struct Args {
     /// Leave out what needs the large ledger
     #[arg(long)]
     quick: bool,
+    /// Measure only this one
+    #[arg(long, value_enum)]
+    only: Option<What>,
     /// Measure the memory of one thing in this process, and print it in KiB (used by the benchmark itself)
     #[arg(long, hide = true)]
     memory_of: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Durable appends, 256 a commit
+    Batched,
+    /// Durable appends of 64 callers, one statement each
+    Callers,
+    /// The auditor's walk
+    Verify,
 }
 
 fn main() -> Result<()> {
@@ -49,7 +63,7 @@ fn main() -> Result<()> {
     let work = tempfile::tempdir_in(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
     println!("| what | figure | bound in the same run | ratio |\n| --- | --- | --- | --- |");
     small(&args, work.path())?;
-    if !args.quick {
+    if !args.quick && args.only.is_none() {
         large(&args, work.path())?;
     }
     Ok(())
@@ -120,43 +134,60 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
 
 fn small(args: &Args, root: &Path) -> Result<()> {
     let fixture = Fixture::found(&root.join("small"))?;
+    let wanted = |what| args.only.is_none_or(|only| only == what);
     let texts = fixture.alerts(args.count)?;
     let chunks: Vec<&[String]> = texts.chunks(texts.len().div_ceil(ROUNDS)).collect();
-    let ledger = fixture.open()?;
-    let (rate, bound) = in_turn(
-        chunks.len(),
-        |round| verify_bound(chunks[round]),
-        |round| {
-            let (answers, time) = timed(|| Ok(ledger.append_many(chunks[round])))?;
-            ensure!(answers.iter().all(Result::is_ok), "an append was refused");
-            Ok((answers.len(), time))
-        },
-    )?;
-    row("durable appends, 256 a commit", rate, "/s", bound, "verify_strict on all cores");
-
-    let texts = fixture.alerts(args.count / 2)?;
-    let chunks: Vec<&[String]> = texts.chunks(texts.len().div_ceil(ROUNDS)).collect();
-    let (rate, syncs) = in_turn(chunks.len(), |_| sync_bound(root), |round| append_by_callers(&ledger, chunks[round]))?;
-    row("durable appends, 64 callers, one statement each", rate, "/s", syncs, "fdatasync");
-    drop(ledger);
-    verification(&fixture, &texts)
+    let ledger = Arc::new(fixture.open()?);
+    if wanted(What::Batched) {
+        let (rate, bound) =
+            in_turn(chunks.len(), |round| verify_bound(chunks[round]), |round| append_all(&ledger, chunks[round]))?;
+        row("durable appends, 256 a commit", rate, "/s", bound, "verify_strict on all cores");
+    }
+    if wanted(What::Callers) {
+        let texts = fixture.alerts(args.count / 2)?;
+        let chunks: Vec<&[String]> = texts.chunks(texts.len().div_ceil(ROUNDS)).collect();
+        let runtime = tokio::runtime::Runtime::new()?;
+        let (rate, syncs) =
+            in_turn(chunks.len(), |_| sync_bound(root), |round| append_by_callers(&runtime, &ledger, chunks[round]))?;
+        row("durable appends, 64 callers, one statement each", rate, "/s", syncs, "fdatasync");
+    }
+    if wanted(What::Verify) {
+        append_all(&ledger, &fixture.alerts(args.count / 2)?)?;
+        drop(ledger);
+        verification(&fixture, &texts)?;
+    }
+    Ok(())
 }
 
-fn append_by_callers(ledger: &Ledger, texts: &[String]) -> Result<(usize, Duration)> {
-    let append_all = |own: &[String]| -> Result<()> {
-        for text in own {
-            ledger.append(ledger.prepare(text, Vec::new())?)?;
-        }
-        Ok(())
-    };
+fn append_all(ledger: &Ledger, texts: &[String]) -> Result<(usize, Duration)> {
+    let (answers, time) = timed(|| Ok(ledger.append_many(texts)))?;
+    ensure!(answers.iter().all(Result::is_ok), "an append was refused");
+    Ok((answers.len(), time))
+}
+
+/// Callers are tasks, as in a server: many wait at once, on as many threads as there are cores.
+fn append_by_callers(
+    runtime: &tokio::runtime::Runtime,
+    ledger: &Arc<Ledger>,
+    texts: &[String],
+) -> Result<(usize, Duration)> {
+    let shares: Vec<Vec<String>> = texts.chunks(texts.len().div_ceil(CALLERS)).map(<[String]>::to_vec).collect();
     let (_, time) = timed(|| {
-        std::thread::scope(|scope| {
-            let own = texts.chunks(texts.len().div_ceil(CALLERS));
-            let callers: Vec<_> = own.map(|own| scope.spawn(move || append_all(own))).collect();
-            callers.into_iter().try_for_each(|caller| caller.join().expect("a caller panicked"))
-        })
+        let callers: Vec<_> =
+            shares.into_iter().map(|share| runtime.spawn(append_one_by_one(Arc::clone(ledger), share))).collect();
+        callers.into_iter().try_for_each(|caller| runtime.block_on(caller)?)
     })?;
     Ok((texts.len(), time))
+}
+
+async fn append_one_by_one(ledger: Arc<Ledger>, texts: Vec<String>) -> Result<()> {
+    for text in texts {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let statement = ledger.prepare(&text, Vec::new())?;
+        ledger.submit_with(vec![statement], false, |answers| drop(reply.send(answers)))?;
+        answer.await?.into_iter().next().context("no answer")??;
+    }
+    Ok(())
 }
 
 fn verification(fixture: &Fixture, texts: &[String]) -> Result<()> {

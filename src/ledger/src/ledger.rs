@@ -167,11 +167,11 @@ impl Ledger {
             was => opened_statement(&opened.keyring, &keys, &head, was, &software, clock(), &mut random)?,
         };
         let state = State::new(opened.keyring, policy, opened.frontier, last_leaf, recorded_us);
-        let writer = Writer { store, state, keys, head_file, clock, random, shared: Arc::clone(&shared) };
+        let writer = Writer { store, state, keys, clock, random, shared: Arc::clone(&shared) };
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
         let writer = std::thread::Builder::new()
             .name("blotter-writer".into())
-            .spawn(move || writer.run(&jobs))
+            .spawn(move || writer.run(head_file, &jobs))
             .map_err(|e| system("starting the writer", e))?;
         let mut ledger = Self {
             dir: dir.to_owned(),
@@ -214,12 +214,12 @@ impl Ledger {
     }
 
     fn published(&self) -> Published {
-        self.shared.published.lock().expect("no thread panics while it holds this").clone()
+        self.shared.published().clone()
     }
 
     /// Waits until the log has more than `size` entries, or the time is up; says how many it has.
     pub fn wait_beyond(&self, size: u64, timeout: Duration) -> u64 {
-        let published = self.shared.published.lock().expect("no thread panics while it holds this");
+        let published = self.shared.published();
         let (published, _) = self
             .shared
             .news
@@ -250,10 +250,6 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::append`]; and [`Error::ListRefused`] for those that were not themselves at fault.
     pub fn append_list(&self, statements: Vec<Prepared>) -> Result<Vec<Result<Appended, Error>>, Error> {
-        if statements.len() > BATCH_ENTRIES_MAX {
-            let cause = format!("{} statements; at most {BATCH_ENTRIES_MAX} enter as a whole", statements.len());
-            return Err(Error::System { what: "the list".into(), cause });
-        }
         self.submit(statements, true)
     }
 
@@ -307,26 +303,45 @@ impl Ledger {
     }
 
     fn submit(&self, statements: Vec<Prepared>, atomic: bool) -> Result<Vec<Result<Appended, Error>>, Error> {
-        let (answer, answered) = sync_channel(1);
-        let job = Job::new(statements, atomic, answer);
+        let (reply, answered) = sync_channel(1);
+        self.submit_with(statements, atomic, sender(reply))?;
+        answered.recv().map_err(|_| self.shut())
+    }
+
+    /// Hands statements to the writer, and returns at once; `reply` is called with an answer for each when they are
+    /// recorded, or refused. It is called by the thread that answers everybody, so it must be short and must not block.
+    /// With `atomic`, all of them enter or none; then there may be at most [`BATCH_ENTRIES_MAX`].
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Poisoned`]; `reply` is not called then.
+    pub fn submit_with(
+        &self,
+        statements: Vec<Prepared>,
+        atomic: bool,
+        reply: impl FnOnce(Vec<Result<Appended, Error>>) + Send + 'static,
+    ) -> Result<(), Error> {
+        if atomic && statements.len() > BATCH_ENTRIES_MAX {
+            let cause = format!("{} statements; at most {BATCH_ENTRIES_MAX} enter as a whole", statements.len());
+            return Err(Error::System { what: "the list".into(), cause });
+        }
+        let job = Job::new(statements, atomic, Box::new(reply));
         let (count, bytes) = (job.statements.len(), job.bytes);
         self.reserve(count, bytes)?;
-        if let Err(e) = self.queue().try_send(job) {
+        self.queue().try_send(job).map_err(|e| {
             self.release(count, bytes);
-            return Err(match e {
+            match e {
                 TrySendError::Full(_) => Error::Busy { waiting: QUEUE_JOBS_MAX, retry_after_ms: RETRY_AFTER_MS },
                 TrySendError::Disconnected(_) => self.shut(),
-            });
-        }
-        answered.recv().map_err(|_| self.shut())
+            }
+        })
     }
 
     /// Like `submit`, but waits for a place in the queue and does not wait for the answer.
     fn send_waiting(&self, statements: Vec<Prepared>) -> std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>> {
-        let (answer, answered) = sync_channel(1);
-        let job = Job::new(statements, false, answer);
+        let (reply, answered) = sync_channel(1);
+        let job = Job::new(statements, false, Box::new(sender(reply)));
         {
-            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+            let mut published = self.shared.published();
             published.waiting += job.statements.len();
             published.waiting_bytes += job.bytes;
         }
@@ -340,7 +355,7 @@ impl Ledger {
     }
 
     fn reserve(&self, count: usize, bytes: usize) -> Result<(), Error> {
-        let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+        let mut published = self.shared.published();
         if let Some(why) = &published.poisoned {
             return Err(Error::Poisoned { why: why.clone() });
         }
@@ -355,7 +370,7 @@ impl Ledger {
     }
 
     fn release(&self, count: usize, bytes: usize) {
-        let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
+        let mut published = self.shared.published();
         published.waiting = published.waiting.saturating_sub(count);
         published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
     }
@@ -377,6 +392,13 @@ impl Drop for Ledger {
         if self.marked && self.poisoned().is_none() {
             let _ = write_lock(&mut self.lock, "clean\n");
         }
+    }
+}
+
+/// Answers into a channel. Somebody who stopped waiting can append again and gets the same answer.
+fn sender(reply: SyncSender<Vec<Result<Appended, Error>>>) -> impl FnOnce(Vec<Result<Appended, Error>>) + Send {
+    move |answers| {
+        let _ = reply.send(answers);
     }
 }
 

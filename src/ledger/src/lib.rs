@@ -8,6 +8,7 @@ pub mod head_file;
 mod ledger;
 mod plan;
 mod prepare;
+mod publisher;
 pub mod read;
 mod sqlite;
 mod store;

@@ -1,14 +1,14 @@
 //! The writer: one thread, one batch after the other (DESIGN: the write path).
 //!
-//! drain the queue → admit and plan (plan.rs) → sign the checkpoint → commit → head file → answer.
+//! drain the queue → admit and plan (plan.rs) → sign the checkpoint → commit → publish (publisher.rs: head file, answers).
 //!
 //! A crash before the commit leaves nothing; between commit and head file, a head file that is behind, which the next
 //! opening moves on; after it, everything. After a failed commit the writer answers nobody with a receipt any more, and
 //! stays shut: what was kept is found out by opening again.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use blotter_keys::checkpoint::Checkpoint;
 use blotter_keys::ed25519::SecretKey;
@@ -21,6 +21,7 @@ use blotter_record::{Draft, Event, Hash, Id, Instant, Jti, Precision, Via};
 use crate::head_file::{Head, HeadFile};
 use crate::plan::{Admitted, Plan, State};
 use crate::prepare::Prepared;
+use crate::publisher::{Answer, BATCHES_MAX, Committed, Publisher, Reply};
 use crate::store::Store;
 use crate::{Clock, Error, Random};
 
@@ -38,24 +39,25 @@ pub struct Appended {
     pub size: u64,
 }
 
-/// Statements on their way to the writer, and where the answers go.
+/// Statements on their way to the writer, and who is told what became of them.
 pub(crate) struct Job {
     pub(crate) statements: Vec<Prepared>,
     /// What they hold in memory, about.
     pub(crate) bytes: usize,
     /// All of them or none.
     pub(crate) atomic: bool,
-    pub(crate) answer: SyncSender<Vec<Result<Appended, Error>>>,
+    pub(crate) reply: Reply,
 }
 
 impl Job {
-    pub(crate) fn new(
-        statements: Vec<Prepared>,
-        atomic: bool,
-        answer: SyncSender<Vec<Result<Appended, Error>>>,
-    ) -> Self {
+    pub(crate) fn new(statements: Vec<Prepared>, atomic: bool, reply: Reply) -> Self {
         let bytes = statements.iter().map(Prepared::bytes).sum();
-        Self { statements, bytes, atomic, answer }
+        Self { statements, bytes, atomic, reply }
+    }
+
+    /// Says that the writer is shut.
+    pub(crate) fn give_up(self, why: &Error) {
+        (self.reply)(vec![Err(why.clone()); self.statements.len()]);
     }
 }
 
@@ -65,6 +67,37 @@ pub(crate) struct Shared {
     pub(crate) keys: KeyCache,
     pub(crate) published: Mutex<Published>,
     pub(crate) news: Condvar,
+}
+
+impl Shared {
+    pub(crate) fn published(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().expect("no thread panics while it holds this")
+    }
+
+    /// Shuts the writer: whoever is told so finds it so.
+    pub(crate) fn poison(&self, error: &Error) {
+        let why = match shut(error) {
+            Error::Poisoned { why } => why,
+            other => other.to_string(),
+        };
+        tracing::error!(why, "the writer is shut");
+        self.published().poisoned.get_or_insert(why);
+        self.news.notify_all();
+    }
+
+    /// Takes over what is about to be answered.
+    pub(crate) fn settle(&self, batches: &[Committed]) {
+        let mut published = self.published();
+        for Committed { head, answers, .. } in batches {
+            let count: usize = answers.iter().map(|answer| answer.results.len()).sum();
+            let bytes: usize = answers.iter().map(|answer| answer.bytes).sum();
+            published.size = head.size;
+            published.waiting = published.waiting.saturating_sub(count);
+            published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
+        }
+        drop(published);
+        self.news.notify_all();
+    }
 }
 
 /// The state of the log that everybody may know.
@@ -88,7 +121,6 @@ pub(crate) struct Writer {
     pub(crate) store: Box<dyn Store>,
     pub(crate) state: State,
     pub(crate) keys: LedgerKeys,
-    pub(crate) head_file: HeadFile,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) shared: Arc<Shared>,
@@ -96,11 +128,28 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Works until every sender is gone.
-    pub(crate) fn run(mut self, queue: &Receiver<Job>) {
+    pub(crate) fn run(mut self, head_file: HeadFile, queue: &Receiver<Job>) {
+        let publisher = Publisher { head_file, shared: Arc::clone(&self.shared) };
+        let (committed, published) = sync_channel(BATCHES_MAX);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("blotter-publish".into());
+            let started = thread.spawn_scoped(scope, move || publisher.run(&published));
+            let worked = match started {
+                Ok(_) => self.work(queue, committed),
+                Err(e) => Err(Error::System { what: "starting the publisher".into(), cause: e.to_string() }),
+            };
+            if let Err(error) = worked {
+                self.shared.poison(&error);
+                queue.iter().for_each(|job| job.give_up(&shut(&error)));
+            }
+        });
+    }
+
+    fn work(&mut self, queue: &Receiver<Job>, committed: SyncSender<Committed>) -> Result<(), Error> {
         let mut waiting: VecDeque<Job> = VecDeque::new();
         loop {
             if waiting.is_empty() {
-                let Ok(job) = queue.recv() else { return };
+                let Ok(job) = queue.recv() else { return Ok(()) };
                 waiting.push_back(job);
             }
             while waiting.len() < crate::plan::BATCH_ENTRIES_MAX
@@ -108,35 +157,54 @@ impl Writer {
             {
                 waiting.push_back(job);
             }
-            if let Err(error) = self.batch(&mut waiting) {
-                self.poison(&error, waiting, queue);
-                return;
+            match self.batch(&mut waiting) {
+                // A publisher that can't go on has said why; it answers what it gets until this end is dropped.
+                Ok(batch) => committed.send(batch).map_err(|_| self.why_shut())?,
+                Err(error) => {
+                    self.shared.poison(&error);
+                    waiting.into_iter().for_each(|job| job.give_up(&shut(&error)));
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// One batch: as many of the waiting jobs as fit. An error means that nobody knows what was kept.
-    fn batch(&mut self, waiting: &mut VecDeque<Job>) -> Result<(), Error> {
-        let mut plan = Plan::new(&self.state);
-        self.write_clock_step(&mut plan)?;
+    /// One batch: as many of the waiting jobs as fit. An error means that nobody knows what was kept; everybody in the
+    /// batch was told.
+    fn batch(&mut self, waiting: &mut VecDeque<Job>) -> Result<Committed, Error> {
         let mut answers = Vec::new();
-        while let Some(job) = waiting.pop_front_if(|job| plan.fits(job.statements.len())) {
-            let (count, bytes) = (job.statements.len(), job.bytes);
-            match self.admit(&mut plan, job.statements, job.atomic) {
-                Ok(answer) => answers.push((job.answer, answer, (count, bytes))),
-                Err(error) => {
-                    answers.push((job.answer, vec![Err(shut(&error)); count], (count, bytes)));
-                    return self.fail(answers, error);
-                }
+        let committed = self.fill_and_commit(waiting, &mut answers);
+        match committed {
+            Ok((head, erased)) => Ok(Committed { head, erased, answers }),
+            Err(error) => {
+                self.shared.poison(&error);
+                answers.into_iter().for_each(|answer| answer.give_up(&shut(&error)));
+                Err(error)
             }
         }
-        if !plan.is_empty()
-            && let Err(error) = self.commit(plan)
-        {
-            return self.fail(answers, error);
+    }
+
+    fn fill_and_commit(
+        &mut self,
+        waiting: &mut VecDeque<Job>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(Head, Vec<Hash>), Error> {
+        let mut plan = Plan::new(&self.state);
+        self.write_clock_step(&mut plan)?;
+        while let Some(job) = waiting.pop_front_if(|job| plan.fits(job.statements.len())) {
+            let Job { statements, bytes, atomic, reply } = job;
+            let count = statements.len();
+            let admitted = self.admit(&mut plan, statements, atomic);
+            let (results, failed) = match admitted {
+                Ok(results) => (results, None),
+                Err(error) => (vec![Err(shut(&error)); count], Some(error)),
+            };
+            answers.push(Answer { reply, results, bytes });
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
-        self.answer(answers);
-        Ok(())
+        self.commit(plan)
     }
 
     fn admit(
@@ -211,80 +279,30 @@ impl Writer {
         plan.admit(&mut self.state, &*self.store, prepared, instant(now_us)?).map(|_| ())
     }
 
-    fn commit(&mut self, mut plan: Plan) -> Result<(), Error> {
+    fn commit(&mut self, mut plan: Plan) -> Result<(Head, Vec<Hash>), Error> {
         let head = Head { size: self.state.frontier.size(), root: self.state.frontier.root() };
+        if plan.is_empty() {
+            return Ok((head, Vec::new()));
+        }
+        if self.shared.published().poisoned.is_some() {
+            return Err(self.why_shut());
+        }
         plan.batch.checkpoint = sign_checkpoint(&self.state.keyring, &self.keys.checkpoint, &head)?;
         plan.batch.streams = plan.streams.values().cloned().collect();
-        let poisoned = |what: &str, cause: String| Error::Poisoned { why: format!("{what}: {cause}") };
-        self.store.append(&plan.batch).map_err(|e| poisoned("the store", e.to_string()))?;
-        self.head_file
-            .remember_erased(plan.erased.iter().copied())
-            .and_then(|()| self.head_file.write(&head))
-            .map_err(|e| poisoned("the head file", e.to_string()))?;
+        self.store.append(&plan.batch).map_err(|e| Error::Poisoned { why: format!("the store: {e}") })?;
         let trusted = plan.batch.entries.iter().any(|entry| entry.trust);
         self.state.settle(plan.streams);
         if trusted {
             publish_keys(&self.shared.keys, &self.state.keyring);
         }
-        Ok(())
+        Ok((head, plan.erased))
     }
 
-    fn answer(&self, answers: Vec<Answer>) {
-        let size = self.state.frontier.size();
-        let count: usize = answers.iter().map(|(.., (count, _))| count).sum();
-        let bytes: usize = answers.iter().map(|(.., (_, bytes))| bytes).sum();
-        {
-            let mut published = self.shared.published.lock().expect("no thread panics while it holds this");
-            published.size = size;
-            published.waiting = published.waiting.saturating_sub(count);
-            published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
-        }
-        self.shared.news.notify_all();
-        for (answer, results, _) in answers {
-            let results = results
-                .into_iter()
-                .map(|result| result.map(|Admitted { seq, repeated }| Appended { seq, repeated, size }))
-                .collect();
-            // Somebody who stopped waiting for the answer can append again and gets the same one.
-            let _ = answer.send(results);
-        }
-    }
-
-    fn fail(&self, answers: Vec<Answer>, error: Error) -> Result<(), Error> {
-        // Whoever is told that the writer is shut finds it shut.
-        self.publish_poisoned(&error);
-        for (answer, results, _) in answers {
-            let _ = answer
-                .send(results.into_iter().map(|result| Err(result.err().unwrap_or_else(|| shut(&error)))).collect());
-        }
-        Err(error)
-    }
-
-    fn publish_poisoned(&self, error: &Error) {
-        let why = match shut(error) {
-            Error::Poisoned { why } => why,
-            other => other.to_string(),
-        };
-        self.shared.published.lock().expect("no thread panics while it holds this").poisoned = Some(why);
-        self.shared.news.notify_all();
-    }
-
-    fn poison(&self, error: &Error, waiting: VecDeque<Job>, queue: &Receiver<Job>) {
-        let error = shut(error);
-        tracing::error!(%error, "the writer is shut");
-        self.publish_poisoned(&error);
-        let refuse = |job: Job| {
-            let _ = job.answer.send(vec![Err(error.clone()); job.statements.len()]);
-        };
-        waiting.into_iter().for_each(refuse);
-        while let Ok(job) = queue.recv() {
-            refuse(job);
-        }
+    fn why_shut(&self) -> Error {
+        let why = self.shared.published().poisoned.clone();
+        Error::Poisoned { why: why.unwrap_or_else(|| "the publisher is gone".to_owned()) }
     }
 }
-
-/// Where an answer goes, the answer, and how many statements and bytes it takes from the queue.
-type Answer = (SyncSender<Vec<Result<Appended, Error>>>, Vec<Result<Admitted, Error>>, (usize, usize));
 
 fn shut(error: &Error) -> Error {
     match error {
