@@ -75,11 +75,20 @@ pub struct Key {
     pub compromised_since: Option<Instant>,
 }
 
+/// A token that lets an actor without a key speak through the notary, or read. Its secret is known to its holder; the
+/// hash of it is a value of the entry that issued it.
 #[derive(Debug, Clone)]
-pub(crate) struct Token {
-    pub(crate) actor: ActorId,
-    pub(crate) expires: Instant,
-    pub(crate) revoked: bool,
+pub struct Token {
+    /// For whom it speaks.
+    pub actor: ActorId,
+    /// What it is good for, in words of the server that takes it.
+    pub scopes: Vec<String>,
+    /// From when on it is no good any more.
+    pub expires: Instant,
+    /// The entry that issued it.
+    pub issued_seq: u64,
+    /// Whether it was revoked.
+    pub revoked: bool,
 }
 
 /// A statement by which one person lets another do something.
@@ -274,6 +283,16 @@ impl Keyring {
         until.is_some_and(|until| until.as_ref().is_none_or(|until| at < until))
     }
 
+    /// A token that was issued, whether or not it is still good.
+    pub fn token(&self, id: &Id) -> Option<&Token> {
+        self.tokens.get(id)
+    }
+
+    /// All tokens that were issued, with their ids.
+    pub fn tokens(&self) -> impl Iterator<Item = (&Id, &Token)> {
+        self.tokens.iter()
+    }
+
     /// The imports that were started and not completed.
     pub fn open_imports(&self) -> impl Iterator<Item = &Id> {
         self.imports.iter().filter(|(_, open)| **open).map(|(import, _)| import)
@@ -351,7 +370,9 @@ impl Keyring {
                 let owner = self.owner_of(&statement.sub);
                 if let (Some(actor), Some(token), Some(expires)) = (owner, facts.id("token"), facts.instant("expires"))
                 {
-                    self.tokens.insert(token.clone(), Token { actor, expires: expires.clone(), revoked: false });
+                    let scopes = facts.words("scopes").into_iter().map(str::to_owned).collect();
+                    let (expires, issued_seq) = (expires.clone(), entry.seq);
+                    self.tokens.insert(token.clone(), Token { actor, scopes, expires, issued_seq, revoked: false });
                 }
             }
             Event::TokenRevoked => {

@@ -5,7 +5,6 @@ mod commands;
 mod context;
 mod examine;
 mod files;
-mod finder;
 mod keystore;
 mod out;
 mod own_keys;
@@ -50,7 +49,9 @@ struct Cli {
 enum Command {
     Demo(commands::demo::Demo),
     Init(commands::init::Init),
+    Serve(commands::serve::Serve),
     Actor(commands::actor::Actor),
+    Token(commands::token::Token),
     Key(commands::key::Key),
     Unlock(commands::unlock::Unlock),
     Act(commands::act::Act),
@@ -81,13 +82,22 @@ pub(crate) enum Exit {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).without_time().init();
+    log_to_stderr(&cli);
     let context = Context::new(cli.globals);
     let exit = match run(&context, cli.command) {
         Ok(exit) => exit,
         Err(error) => report(&context.out, &error),
     };
     ExitCode::from(exit as u8)
+}
+
+/// A server's log is for machines: a JSON object a line, with times. A command has something to say only if it is wrong.
+fn log_to_stderr(cli: &Cli) {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    match &cli.command {
+        Command::Serve(_) => log.json().flatten_event(true).with_max_level(tracing::Level::INFO).init(),
+        _ => log.with_max_level(tracing::Level::WARN).without_time().init(),
+    }
 }
 
 fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
@@ -107,6 +117,8 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Restore(args) => return commands::restore::run(context, &args),
         Command::Completions(args) => commands::completions::run(context, &args)?,
         Command::Key(args) => commands::key::run(context, &args)?,
+        Command::Serve(args) => commands::serve::run(context, &args)?,
+        Command::Token(args) => commands::token::run(context, &args)?,
         Command::Unlock(args) => commands::unlock::run(context, &args)?,
         Command::Actor(args) => commands::actor::run(context, &args)?,
         Command::Sign(args) => commands::sign::run(context, &args)?,

@@ -21,9 +21,7 @@ use crate::prepare::{Prepared, prepare};
 use crate::read::{self, Receipt};
 use crate::sqlite::Sqlite;
 use crate::store::{Read, Readers, Store};
-use crate::writer::{
-    Appended, Job, LedgerKeys, Published, Shared, Writer, own_key, own_statement, publish_keys, sign_checkpoint,
-};
+use crate::writer::{Appended, Job, LedgerKeys, Published, Shared, Writer, own_key, own_statement, sign_checkpoint};
 use crate::{Clock, Error, Random};
 
 /// Jobs that may wait in the queue.
@@ -156,10 +154,7 @@ impl Ledger {
         let last_leaf =
             last.as_ref().map(|last| last.stored.leaf).ok_or(Error::Corrupt { seq: 0, what: "no entry".into() })?;
         let recorded_us = last.and_then(|last| Some(last.said?.0.recorded.unix_us())).unwrap_or(0);
-        let shared = Arc::new(Shared::default());
-        publish_keys(&shared.keys, &opened.keyring);
-        *shared.published.lock().expect("nobody else has it yet") =
-            Published { size: head.size, ..Published::default() };
+        let shared = Arc::new(Shared::new(opened.keyring.clone(), head.size));
         let readers = store.readers();
         let Opening { keys, policy, clock, mut random, software, .. } = opening;
         let own = match last_closed {
@@ -206,6 +201,16 @@ impl Ledger {
     /// How many entries are committed.
     pub fn size(&self) -> u64 {
         self.published().size
+    }
+
+    /// Statements that wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.published().waiting
+    }
+
+    /// Who could say what at the newest commit.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.shared.keyring()
     }
 
     /// Why the writer is shut, if it is.
@@ -277,6 +282,20 @@ impl Ledger {
         }
         pending.into_iter().for_each(|one| collect(one, &mut answers));
         answers
+    }
+
+    /// Appends many statements that were prepared, each for itself: an answer for each, in their order.
+    pub fn append_prepared(&self, statements: Vec<Prepared>) -> Vec<Result<Appended, Error>> {
+        let mut pending = Vec::new();
+        let mut statements = statements.into_iter().peekable();
+        while statements.peek().is_some() {
+            let chunk: Vec<_> = statements.by_ref().take(BATCH_ENTRIES_MAX).collect();
+            pending.push((chunk.len(), self.send_waiting(chunk)));
+        }
+        let answer = |(count, answer): (usize, std::sync::mpsc::Receiver<Vec<_>>)| {
+            answer.recv().unwrap_or_else(|_| vec![Err(self.shut()); count])
+        };
+        pending.into_iter().flat_map(answer).collect()
     }
 
     /// The receipt of an entry, by the newest checkpoint.

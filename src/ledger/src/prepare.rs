@@ -4,7 +4,7 @@
 use blotter_keys::judge::Refusal;
 use blotter_keys::key_cache::KeyCache;
 use blotter_record::limits::BLOB_BYTES_MAX;
-use blotter_record::{Hash, Json, Presentation, StatementError};
+use blotter_record::{Hash, Json, Presentation, Statement, StatementError};
 
 use crate::Error;
 
@@ -18,6 +18,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What it says.
+    pub fn statement(&self) -> &Statement {
+        &self.presentation.statement
+    }
+
     /// What it holds in memory, about.
     pub(crate) fn bytes(&self) -> usize {
         let values: usize = self.presentation.disclosures.iter().map(|value| value.text().len()).sum();

@@ -98,14 +98,28 @@ impl Receipt {
 /// If the log has no such entry, or can't be read.
 pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
     let note = checkpoint(store)?;
+    receipt_by(store, &Tree(store), &note.note().to_string(), seq)
+}
+
+/// The receipt of entry `seq` by a checkpoint of this ledger, with hashes from `tree`.
+///
+/// # Errors
+/// If the log had no such entry at that checkpoint, or can't be read.
+pub fn receipt_by(
+    store: &dyn Read,
+    tree: &impl merkle::Hashes<Error = StoreError>,
+    note: &str,
+    seq: u64,
+) -> Result<Receipt, Error> {
+    let corrupt = |what: String| Error::Corrupt { seq, what };
+    let note = UnverifiedCheckpoint::parse(note.as_bytes()).map_err(|e| corrupt(format!("the checkpoint: {e}")))?;
     let size = note.claimed_size();
     let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq && seq < size);
     let Some(stored) = stored else {
         let what = format!("there is no entry {seq}; the log has {size}");
         return Err(Error::System { what: "the receipt".into(), cause: what });
     };
-    let corrupt = |what: String| Error::Corrupt { seq, what };
-    let path = merkle::inclusion_proof(&Tree(store), seq, size).map_err(|e| tree_error(seq, e))?;
+    let path = merkle::inclusion_proof(tree, seq, size).map_err(|e| tree_error(seq, e))?;
     let proof = proof_file(seq, path, note.note()).map_err(corrupt)?;
     let entry = if stored.is_expunged() { String::new() } else { String::from_utf8_lossy(&stored.bytes).into_owned() };
     Ok(Receipt { entry, seq, proof })

@@ -62,14 +62,39 @@ impl Job {
 }
 
 /// What readers and the writer share.
-#[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) keys: KeyCache,
+    keyring: Mutex<Arc<Keyring>>,
     pub(crate) published: Mutex<Published>,
     pub(crate) news: Condvar,
 }
 
 impl Shared {
+    pub(crate) fn new(keyring: Keyring, size: u64) -> Self {
+        let shared = Self {
+            keys: KeyCache::default(),
+            keyring: Mutex::new(Arc::new(keyring)),
+            published: Mutex::new(Published { size, ..Published::default() }),
+            news: Condvar::new(),
+        };
+        shared.publish_keys();
+        shared
+    }
+
+    /// Who could say what at the newest commit.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.lock().expect("no thread panics while it holds this"))
+    }
+
+    fn publish_keyring(&self, keyring: &Keyring) {
+        *self.keyring.lock().expect("no thread panics while it holds this") = Arc::new(keyring.clone());
+        self.publish_keys();
+    }
+
+    fn publish_keys(&self) {
+        self.keys.extend(self.keyring().keys().map(|(kid, key)| (*kid, key.public)));
+    }
+
     pub(crate) fn published(&self) -> MutexGuard<'_, Published> {
         self.published.lock().expect("no thread panics while it holds this")
     }
@@ -293,7 +318,7 @@ impl Writer {
         let trusted = plan.batch.entries.iter().any(|entry| entry.trust);
         self.state.settle(plan.streams);
         if trusted {
-            publish_keys(&self.shared.keys, &self.state.keyring);
+            self.shared.publish_keyring(&self.state.keyring);
         }
         Ok((head, plan.erased))
     }
@@ -309,10 +334,6 @@ fn shut(error: &Error) -> Error {
         Error::Poisoned { .. } | Error::Corrupt { .. } => error.clone(),
         other => Error::Poisoned { why: other.to_string() },
     }
-}
-
-pub(crate) fn publish_keys(known: &KeyCache, keyring: &Keyring) {
-    known.extend(keyring.keys().map(|(kid, key)| (*kid, key.public)));
 }
 
 /// Signs the head with every key that must sign it.

@@ -416,6 +416,28 @@ impl Facts {
         }
     }
 
+    /// The codes in the list of that name.
+    pub fn words(&self, name: &str) -> Vec<&str> {
+        self.list(name)
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Word(word) => Some(word.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The actors in the list of that name.
+    pub fn actors(&self, name: &str) -> Vec<&ActorId> {
+        self.list(name)
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Actor(actor) => Some(actor),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The statements' ids in the list of that name.
     pub fn jtis(&self, name: &str) -> Vec<Jti> {
         self.list(name)

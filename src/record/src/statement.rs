@@ -180,7 +180,7 @@ impl Statement {
     }
 
     /// The streams that its entry belongs to: `sub`, then `about`.
-    pub fn streams(&self) -> impl Iterator<Item = &Id> {
+    pub fn streams(&self) -> impl Iterator<Item = &Id> + Clone {
         std::iter::once(&self.sub).chain(&self.about)
     }
 

@@ -138,7 +138,9 @@ fn found_at(
     }
     ledger.read(|store| {
         let keyring = blotter_ledger::read::open_keyring(store)?.keyring;
-        Ok(crate::finder::begin(dir, store).and_then(|()| write_anchor(dir, store, &keyring)))
+        Ok(blotter_api::finder::begin(dir, store)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| write_anchor(dir, store, &keyring)))
     })?
 }
 

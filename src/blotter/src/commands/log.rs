@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use blotter_api::finder::Finder;
 use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Error, Read, Sqlite, read, read::ReadEntry};
-use blotter_projections::{Filter, Pattern, Row, Span};
+use blotter_projections::{Filter, Pattern, Row, Span, VIEWS};
 use clap::Args;
 
 use crate::context::{Context, now_us};
-use crate::finder::Finder;
 use crate::people::{People, actor_meant};
 use crate::row::{Columns, Rows, to_json};
 use crate::session::Reader;
@@ -21,6 +21,8 @@ use crate::when::{self, Edge, Zone};
 const SHOWN: usize = 50;
 /// Entries found and printed at once.
 const PAGE: usize = 1_000;
+/// A catch-up of the index over fewer entries is not worth a word.
+const TOLD_ENTRIES_MIN: u64 = 50_000;
 /// How often the log is looked at for new entries, in milliseconds.
 const FOLLOW_MS: u64 = 250;
 
@@ -96,7 +98,7 @@ pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {
     let reader = Reader::open(context)?;
     let filter = args.filter(context, &reader.keyring)?;
     let size = reader.store.size().map_err(Error::from)?;
-    let finder = Finder::open(context, &reader.store, &filter)?;
+    let finder = open_finder(context, &reader.store, &filter)?;
     let mut list = List::new(context, args, &reader, size);
     let shown = args.print(&mut list, &finder, &filter, &reader, size)?;
     if args.follow {
@@ -106,6 +108,21 @@ pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {
         context.out.note(if filter.is_empty() { "no entries there" } else { "no entry is like that" });
     }
     Ok(())
+}
+
+/// Where to look; the index is caught up first, which takes a word if it takes long.
+fn open_finder(context: &Context, store: &dyn Read, filter: &Filter) -> Result<Finder> {
+    let mut told = 0;
+    let mut progress = |done: u64, size: u64| {
+        if size > TOLD_ENTRIES_MIN && done - told > TOLD_ENTRIES_MIN && !context.out.json {
+            told = done;
+            context.out.note(&format!("building {VIEWS}: {done} of {size} entries"));
+        }
+    };
+    let mut unusable = |why: &str| {
+        context.out.note(&format!("scanning the log, because the index can't be used: {why}"));
+    };
+    Ok(Finder::open(&context.dir().join(VIEWS), store, filter, &mut progress, &mut unusable)?)
 }
 
 impl Log {

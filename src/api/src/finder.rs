@@ -3,20 +3,15 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use blotter_ledger::{Error, Read, read};
 use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, ViewError};
 use blotter_record::Hash;
 
-use crate::context::Context;
-
 /// Entries that a scan reads at once.
 const SCAN_ENTRIES: usize = 2_048;
-/// A catch-up of fewer entries is not worth a word.
-const TOLD_ENTRIES_MIN: u64 = 50_000;
 
 /// Where to look.
-pub(crate) enum Finder {
+pub enum Finder {
     /// Nothing is filtered: seqs are just numbers.
     Everything,
     /// In the index.
@@ -26,26 +21,26 @@ pub(crate) enum Finder {
 }
 
 impl Finder {
-    /// Opens the index and catches it up, if the filter needs one.
+    /// Opens the index in the file `views` and catches it up, if the filter needs one. `progress(done, size)` is told
+    /// after each batch, `unusable` why the index can't be used: then the log is scanned.
     ///
     /// # Errors
     /// If the log can't be read; a view that can't be used is no error.
-    pub(crate) fn open(context: &Context, store: &dyn Read, filter: &Filter) -> Result<Self> {
+    pub fn open(
+        views: &Path,
+        store: &dyn Read,
+        filter: &Filter,
+        progress: &mut dyn FnMut(u64, u64),
+        unusable: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
         if filter.is_empty() {
             return Ok(Self::Everything);
         }
-        let mut told = 0;
-        let mut progress = |done: u64, size: u64| {
-            if size > TOLD_ENTRIES_MIN && done - told > TOLD_ENTRIES_MIN && !context.out.json {
-                told = done;
-                context.out.note(&format!("building {VIEWS}: {done} of {size} entries"));
-            }
-        };
-        match LogIndex::open(&context.dir().join(VIEWS), &Log(store), &mut progress) {
+        match LogIndex::open(views, &Log(store), progress) {
             Ok(index) => Ok(Self::Index(Box::new(index))),
-            Err(ViewError::Source(error)) => Err(error.into()),
-            Err(unusable @ ViewError::Unusable { .. }) => {
-                context.out.note(&format!("scanning the log, because the index can't be used: {unusable}"));
+            Err(ViewError::Source(error)) => Err(error),
+            Err(error @ ViewError::Unusable { .. }) => {
+                unusable(&error.to_string());
                 Ok(Self::Scan)
             }
         }
@@ -53,18 +48,23 @@ impl Finder {
 
     /// Seqs of the admitted entries from `from` on and before `end`, at most `limit`: the oldest or the newest of them,
     /// in that order.
-    pub(crate) fn seqs(
+    ///
+    /// # Errors
+    /// If log or index can't be read.
+    pub fn seqs(
         &self,
         store: &dyn Read,
         filter: &Filter,
         (from, end): (u64, u64),
         newest_first: bool,
         limit: usize,
-    ) -> Result<Vec<u64>> {
+    ) -> Result<Vec<u64>, Error> {
         match self {
             Self::Everything if newest_first => Ok((from..end).rev().take(limit).collect()),
             Self::Everything => Ok((from..end).take(limit).collect()),
-            Self::Index(index) => Ok(index.seqs(filter, (from, end), newest_first, limit)?),
+            Self::Index(index) => index
+                .seqs(filter, (from, end), newest_first, limit)
+                .map_err(|e| Error::System { what: VIEWS.to_owned(), cause: e.to_string() }),
             Self::Scan if newest_first => scan_back(store, filter, (from, end), limit),
             Self::Scan => scan(store, filter, (from, end), limit),
         }
@@ -75,12 +75,11 @@ impl Finder {
 ///
 /// # Errors
 /// If it can't be made.
-pub(crate) fn begin(dir: &Path, store: &dyn Read) -> Result<()> {
-    LogIndex::open(&dir.join(VIEWS), &Log(store), &mut |_, _| {})?;
-    Ok(())
+pub fn begin(dir: &Path, store: &dyn Read) -> Result<(), ViewError<Error>> {
+    LogIndex::open(&dir.join(VIEWS), &Log(store), &mut |_, _| {}).map(drop)
 }
 
-fn scan(store: &dyn Read, filter: &Filter, (mut from, end): (u64, u64), limit: usize) -> Result<Vec<u64>> {
+fn scan(store: &dyn Read, filter: &Filter, (mut from, end): (u64, u64), limit: usize) -> Result<Vec<u64>, Error> {
     let mut found = Vec::new();
     while from < end && found.len() < limit {
         let count = SCAN_ENTRIES.min((end - from) as usize);
@@ -91,7 +90,7 @@ fn scan(store: &dyn Read, filter: &Filter, (mut from, end): (u64, u64), limit: u
     Ok(found)
 }
 
-fn scan_back(store: &dyn Read, filter: &Filter, (from, mut end): (u64, u64), limit: usize) -> Result<Vec<u64>> {
+fn scan_back(store: &dyn Read, filter: &Filter, (from, mut end): (u64, u64), limit: usize) -> Result<Vec<u64>, Error> {
     let mut found = Vec::new();
     while from < end && found.len() < limit {
         let count = SCAN_ENTRIES.min((end - from) as usize);
@@ -102,14 +101,14 @@ fn scan_back(store: &dyn Read, filter: &Filter, (from, mut end): (u64, u64), lim
     Ok(found)
 }
 
-fn admitted(store: &dyn Read, filter: &Filter, from: u64, count: usize) -> Result<Vec<u64>> {
+fn admitted(store: &dyn Read, filter: &Filter, from: u64, count: usize) -> Result<Vec<u64>, Error> {
     let entries = read::entries(store, from, count)?;
     let rows = entries.iter().filter_map(|entry| entry.said.as_ref().map(|(entry, said)| Row::of(entry, said)));
     Ok(rows.filter(|row| filter.admits(row)).map(|row| row.seq).collect())
 }
 
 /// The log, as projections want it.
-struct Log<'a>(&'a dyn Read);
+pub(crate) struct Log<'a>(pub(crate) &'a dyn Read);
 
 impl Source for Log<'_> {
     type Error = Error;

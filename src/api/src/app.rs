@@ -1,0 +1,192 @@
+//! What all handlers share: the ledger, who may do what, and the world's clock and dice.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use blotter_keys::ed25519::SecretKey;
+use blotter_keys::keyring::Keyring;
+use blotter_ledger::{Error, Ledger, Read};
+use blotter_record::{ActorId, Instant};
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::rates::Rates;
+use crate::receipts::Receipts;
+use crate::sessions::Sessions;
+use crate::shown::Shown;
+use crate::tokens::TokenHashes;
+
+/// How the API is to behave.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The URL under which clients reach the server, without a slash at its end: what a login must name.
+    pub url: String,
+    /// Bytes of a request's body, at most.
+    pub body_bytes_max: usize,
+    /// How long a request may take to arrive and be answered; following has no end.
+    pub request_time_max: Duration,
+    /// Requests a second that one token, session or address may make over time; bursts of twice as many.
+    pub rate_max: f64,
+    /// How long a session lasts.
+    pub session_time: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8443".to_owned(),
+            body_bytes_max: 32 * 1_048_576,
+            request_time_max: Duration::from_secs(30),
+            rate_max: 2_000.0,
+            session_time: Duration::from_secs(12 * 3600),
+        }
+    }
+}
+
+/// The notary: signs for those who can't.
+pub struct Notary {
+    /// Its id.
+    pub actor: ActorId,
+    /// Its key.
+    pub key: SecretKey,
+}
+
+/// Microseconds since 1970, from outside.
+pub type Clock = fn() -> i64;
+/// Fills a buffer with random bytes, from outside.
+pub type Random = fn(&mut [u8]);
+
+/// What all handlers share.
+pub struct App {
+    pub(crate) ledger: Ledger,
+    pub(crate) notary: Option<Notary>,
+    pub(crate) config: Config,
+    pub(crate) views: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) tokens: TokenHashes,
+    pub(crate) sessions: Sessions,
+    pub(crate) rates: Rates,
+    pub(crate) receipts: Receipts,
+    pub(crate) metrics: Metrics,
+    shown: Mutex<Arc<Shown>>,
+    pub(crate) news: Mutex<Option<watch::Sender<u64>>>,
+}
+
+impl App {
+    /// `views` is the path of the database of projections. Reads which incidents are restricted; with a new `views`, that
+    /// takes a while on a long log.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    pub fn new(
+        ledger: Ledger,
+        notary: Option<Notary>,
+        views: PathBuf,
+        config: Config,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Arc<Self>, Error> {
+        let shown = ledger.read(|store| Shown::open(store, &views))?;
+        let (news, _) = watch::channel(ledger.size());
+        Ok(Arc::new(Self {
+            rates: Rates::new(config.rate_max),
+            ledger,
+            notary,
+            config,
+            views,
+            clock,
+            random,
+            tokens: TokenHashes::default(),
+            sessions: Sessions::default(),
+            receipts: Receipts::default(),
+            metrics: Metrics::default(),
+            shown: Mutex::new(Arc::new(shown)),
+            news: Mutex::new(Some(news)),
+        }))
+    }
+
+    /// How many entries the log has.
+    pub fn size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    /// Tells followers of every commit; returns when `stop` says so.
+    pub(crate) fn watch_commits(&self, stop: &std::sync::atomic::AtomicBool) {
+        let mut size = self.ledger.size();
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let now = self.ledger.wait_beyond(size, Duration::from_millis(500));
+            if now != size {
+                size = now;
+                if let Some(news) = self.news().as_ref() {
+                    news.send_replace(size);
+                }
+            } else if self.ledger.poisoned().is_some() {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        }
+    }
+
+    fn news(&self) -> std::sync::MutexGuard<'_, Option<watch::Sender<u64>>> {
+        self.news.lock().expect("no thread panics while it holds this")
+    }
+
+    /// The size of the log, as it grows; `None` if the server is ending.
+    pub(crate) fn subscribe(&self) -> Option<watch::Receiver<u64>> {
+        self.news().as_ref().map(watch::Sender::subscribe)
+    }
+
+    /// Ends all that follow.
+    pub(crate) fn end_following(&self) {
+        self.news().take();
+    }
+
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.ledger.keyring()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::from_unix_us((self.clock)()).expect("the clock is within the years that instants have")
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.random)(&mut bytes);
+        bytes
+    }
+
+    /// What may be shown to whom, at the head of the log.
+    pub(crate) fn shown(&self, store: &dyn Read) -> Result<Arc<Shown>, Problem> {
+        let mut shown = self.shown.lock().expect("no thread panics while it holds this");
+        if store.size()? > shown.position() {
+            Arc::make_mut(&mut shown).catch_up(store)?;
+        }
+        Ok(Arc::clone(&shown))
+    }
+
+    /// Runs `with` on a reader, on a thread that may wait for the disk.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        with: impl FnOnce(&Self, &dyn Read) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = Arc::clone(self);
+        blocking(move || app.read_here(with)).await
+    }
+
+    /// The same, on this thread: for what is in memory, almost always.
+    pub(crate) fn read_here<T>(&self, with: impl FnOnce(&Self, &dyn Read) -> Result<T, Problem>) -> Result<T, Problem> {
+        self.ledger.read(|store| Ok(with(self, store)))?
+    }
+}
+
+/// Runs `work` on a thread that may wait.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request's thread ended before it was done");
+        Err(Problem::new("unavailable", "the server's own fault; its log says why"))
+    })
+}

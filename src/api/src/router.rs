@@ -1,0 +1,136 @@
+//! The routes, and what holds for all of them: request ids, the log, numbers, limits of time and size.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::caller::CallerName;
+use crate::problem::{Code, Problem};
+use crate::{append, docs, entries, follow, health, login, proofs};
+
+/// The name under which a request is found in the log again; a client may send its own.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A longer one of a client's is not taken.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// All routes, documented.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(append::append))
+        .routes(routes!(entries::entries))
+        .routes(routes!(entries::entry))
+        .routes(routes!(entries::receipt))
+        .routes(routes!(entries::by_jti))
+        .routes(routes!(entries::ledger_stream))
+        .routes(routes!(entries::stream))
+        .routes(routes!(follow::follow))
+        .routes(routes!(proofs::checkpoint))
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::keys))
+        .routes(routes!(proofs::keyring))
+        .routes(routes!(login::offer, login::login))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::whoami))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The service.
+pub fn router(app: Arc<App>) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes
+        .route("/tile/{*path}", axum::routing::get(proofs::tile))
+        .merge(docs::routes())
+        .fallback(|| async { Problem::new("not-found", "no such path; /docs lists them") })
+        .method_not_allowed_fallback(|| async { Problem::new("method", "this path is not for this method") })
+        .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
+        .with_state(app)
+}
+
+/// Around every request.
+async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let id = request_id(&app, &request);
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let too_large = declared_size(&request).is_some_and(|size| size > app.config.body_bytes_max as u64);
+    let caller = CallerName::default();
+    request.extensions_mut().insert(caller.clone());
+    let answered = match too_large {
+        true => Ok(too_large_problem(&app).into_response()),
+        false => tokio::time::timeout(app.config.request_time_max, next.run(request)).await,
+    };
+    let response = answered.unwrap_or_else(|_| {
+        Problem::new("timeout", "the request was not complete in time; nothing is known to be recorded").into_response()
+    });
+    let mut response = as_problem(&app, response).await;
+    let (status, code) = (response.status(), response.extensions().get::<Code>().map(|code| code.0));
+    let route = format!("{method} {path}");
+    app.metrics.answered(&route, status.as_u16(), code, start.elapsed());
+    let ms = start.elapsed().as_secs_f64() * 1000.0;
+    let caller = caller.0.get().map_or("-", String::as_str);
+    tracing::info!(id, caller, %method, path, status = status.as_u16(), code, ms, "request");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+fn declared_size(request: &Request) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large_problem(app: &App) -> Problem {
+    Problem::new("too-large", format!("a body has at most {} bytes here", app.config.body_bytes_max))
+}
+
+fn request_id(app: &App, request: &Request) -> String {
+    let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let fine = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= REQUEST_ID_LEN_MAX
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    sent.filter(fine).map_or_else(|| blotter_record::base64url::encode(&app.random::<9>()), str::to_owned)
+}
+
+/// What the framework refuses by itself becomes a problem of ours.
+async fn as_problem(app: &App, response: Response) -> Response {
+    let status = response.status();
+    let ours = response.extensions().get::<Code>().is_some();
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (_, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 4096).await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.unwrap_or_default();
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large_problem(app),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("media-type", text),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new("method", "this path is not for this method"),
+        StatusCode::NOT_FOUND => Problem::new("not-found", text),
+        status if status.is_server_error() => {
+            tracing::error!(%status, text, "an answer that nobody planned");
+            Problem::new("unavailable", "the server's own fault; its log says why")
+        }
+        _ if text.contains("query string") || text.contains("Invalid URL") => Problem::new("bad-parameter", text),
+        _ => Problem::new("bad-request", text),
+    }
+    .into_response()
+}

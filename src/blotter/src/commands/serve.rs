@@ -1,0 +1,142 @@
+//! `blotter serve`: the ledger over HTTP. This process is the ledger's one writer as long as it runs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use blotter_api::{App, Config, Limits, Notary, Tls};
+use blotter_keys::jwk::thumbprint;
+use blotter_projections::VIEWS;
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::context::{Context, now_us, random};
+use crate::keystore::{NOTARY_KEY, read_key};
+use crate::session::open_writer;
+
+/// Serve the ledger over HTTP
+///
+/// Programs append statements and alerts, get receipts, and follow the log; auditors fetch checkpoints, tiles and proofs.
+/// The paths are at /docs of the running server, and in /openapi.json.
+///
+/// It listens on the loopback interface. Elsewhere it wants a certificate (--tls-cert and --tls-key, PEM, read again when
+/// they change), or --plain-http if something in front of it does TLS. Ctrl-C or SIGTERM ends it: requests under way are
+/// finished, and what was accepted is committed.
+///
+/// Example: blotter serve --dir ledger --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --url https://ledger.example.org
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 takes a free one, and says which
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+
+    /// The URL under which clients reach it, which people sign when they sign in; by default that of --listen
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+
+    /// The certificate and its chain
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Speak plain HTTP on an address that others can reach
+    #[arg(long)]
+    plain_http: bool,
+
+    /// Requests a second that one token or session may make
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    rate: u32,
+
+    /// Connections at a time
+    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    connections: usize,
+
+    /// Bytes of a request's body, at most
+    #[arg(long, value_name = "BYTES", default_value_t = 32 * 1_048_576)]
+    body_bytes: usize,
+
+    /// Seconds that a request may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    request_seconds: u64,
+}
+
+pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate.clone(), key.clone())?)),
+        _ => None,
+    };
+    if tls.is_none() && !args.plain_http && !is_loopback(args.listen.ip()) {
+        bail!(
+            "--listen {}: others can reach this address, so it wants a certificate (--tls-cert FILE --tls-key FILE); with \
+             TLS done by something in front of it, say --plain-http",
+            args.listen
+        );
+    }
+    let ledger = open_writer(context)?;
+    let notary = notary(context, &ledger)?;
+    let runtime = tokio::runtime::Runtime::new().context("starting the threads of the server")?;
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen).await;
+        let listener = listener.with_context(|| format!("--listen {}", args.listen))?;
+        let address = listener.local_addr().context("the address that it listens on")?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = args.url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let config = Config {
+            url: url.trim_end_matches('/').to_owned(),
+            body_bytes_max: args.body_bytes,
+            request_time_max: Duration::from_secs(args.request_seconds),
+            rate_max: f64::from(args.rate.max(1)),
+            ..Config::default()
+        };
+        let limits = Limits { connections_max: args.connections.max(1), ..Limits::default() };
+        let app = App::new(ledger, notary, context.dir().join(VIEWS), config, now_us, random)?;
+        let stop = stopped()?;
+        let size = app.size();
+        context.out.result(&json!({ "listening": address.to_string(), "url": url, "size": size }), || {
+            format!("listening on {scheme}://{address} (the paths: {url}/docs); {size} entries; Ctrl-C ends it")
+        });
+        blotter_api::serve(Arc::clone(&app), listener, tls, limits, stop).await.context("the listener")?;
+        anyhow::Ok(app)
+    });
+    // Whatever still runs on other threads must let go of the ledger before it can close.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    let app = served?;
+    let size = app.size();
+    drop(app);
+    context.out.note(&format!("ended with {size} entries"));
+    Ok(())
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.is_loopback()
+}
+
+/// The notary of this ledger, if its key is here.
+fn notary(context: &Context, ledger: &blotter_ledger::Ledger) -> Result<Option<Notary>> {
+    let path = context.keys_dir().join(format!("{NOTARY_KEY}.key"));
+    if !path.exists() {
+        return Ok(None);
+    }
+    let key = read_key(context, &path).context("the notary's key")?;
+    let keyring = ledger.keyring();
+    let enrolled =
+        keyring.key(&thumbprint(key.public())).with_context(|| format!("{}: not enrolled", path.display()))?;
+    Ok(Some(Notary { actor: enrolled.actor.clone(), key }))
+}
+
+fn stopped() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
