@@ -8,7 +8,7 @@ use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Error, Ledger, Read};
 use blotter_record::{ActorId, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -25,6 +25,8 @@ pub struct Config {
     pub url: String,
     /// Bytes of a request's body, at most.
     pub body_bytes_max: usize,
+    /// Bytes of all bodies that are being taken, at most: what the server's memory is bounded by.
+    pub bodies_bytes_max: usize,
     /// How long a request may take to arrive and be answered; following has no end.
     pub request_time_max: Duration,
     /// Requests a second that one token, session or address may make over time; bursts of twice as many.
@@ -38,6 +40,7 @@ impl Default for Config {
         Self {
             url: "http://127.0.0.1:8443".to_owned(),
             body_bytes_max: 32 * 1_048_576,
+            bodies_bytes_max: 256 * 1_048_576,
             request_time_max: Duration::from_secs(30),
             rate_max: 2_000.0,
             session_time: Duration::from_secs(12 * 3600),
@@ -54,9 +57,9 @@ pub struct Notary {
 }
 
 /// Microseconds since 1970, from outside.
-pub type Clock = fn() -> i64;
+pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 /// Fills a buffer with random bytes, from outside.
-pub type Random = fn(&mut [u8]);
+pub type Random = Box<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// What all handlers share.
 pub struct App {
@@ -69,6 +72,7 @@ pub struct App {
     pub(crate) tokens: TokenHashes,
     pub(crate) sessions: Sessions,
     pub(crate) rates: Rates,
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) receipts: Receipts,
     pub(crate) metrics: Metrics,
     shown: Mutex<Arc<Shown>>,
@@ -93,6 +97,7 @@ impl App {
         let (news, _) = watch::channel(ledger.size());
         Ok(Arc::new(Self {
             rates: Rates::new(config.rate_max),
+            bodies: Arc::new(Semaphore::new(kib(config.bodies_bytes_max))),
             ledger,
             notary,
             config,
@@ -179,6 +184,11 @@ impl App {
     pub(crate) fn read_here<T>(&self, with: impl FnOnce(&Self, &dyn Read) -> Result<T, Problem>) -> Result<T, Problem> {
         self.ledger.read(|store| Ok(with(self, store)))?
     }
+}
+
+/// KiB, rounded up: a body's share of the memory for bodies.
+pub(crate) fn kib(bytes: usize) -> usize {
+    bytes.div_ceil(1_024)
 }
 
 /// Runs `work` on a thread that may wait.

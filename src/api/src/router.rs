@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
 use crate::{append, docs, entries, follow, health, login, proofs};
@@ -64,12 +65,12 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     let id = request_id(&app, &request);
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let too_large = declared_size(&request).is_some_and(|size| size > app.config.body_bytes_max as u64);
+    let room = room_for_body(&app, &request);
     let caller = CallerName::default();
     request.extensions_mut().insert(caller.clone());
-    let answered = match too_large {
-        true => Ok(too_large_problem(&app).into_response()),
-        false => tokio::time::timeout(app.config.request_time_max, next.run(request)).await,
+    let answered = match &room {
+        Err(problem) => Ok(problem.clone().into_response()),
+        Ok(_) => tokio::time::timeout(app.config.request_time_max, next.run(request)).await,
     };
     let response = answered.unwrap_or_else(|_| {
         Problem::new("timeout", "the request was not complete in time; nothing is known to be recorded").into_response()
@@ -92,8 +93,20 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     response
 }
 
-fn declared_size(request: &Request) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// A share of the memory for bodies, until the request is answered. One that doesn't say how large it is gets the most
+/// that it can have.
+fn room_for_body(app: &App, request: &Request) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes: usize = declared.unwrap_or(app.config.body_bytes_max);
+    if bytes > app.config.body_bytes_max {
+        return Err(too_large_problem(app));
+    }
+    let share = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
+    let room = Arc::clone(&app.bodies).try_acquire_many_owned(share);
+    room.map(Some).map_err(|_| Problem::new("busy", "too much is being sent at once").retry_after(1_000))
 }
 
 fn too_large_problem(app: &App) -> Problem {

@@ -95,7 +95,7 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
             ..Config::default()
         };
         let limits = Limits { connections_max: args.connections.max(1), ..Limits::default() };
-        let app = App::new(ledger, notary, context.dir().join(VIEWS), config, now_us, random)?;
+        let app = App::new(ledger, notary, context.dir().join(VIEWS), config, Box::new(now_us), Box::new(random))?;
         let stop = stopped()?;
         let size = app.size();
         context.out.result(&json!({ "listening": address.to_string(), "url": url, "size": size }), || {

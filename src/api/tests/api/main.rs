@@ -1,0 +1,6 @@
+//! The API in one process, without a network: what it answers, and to whom.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod access;
+mod append;
+mod server;
