@@ -6,21 +6,28 @@ use base64::engine::general_purpose::STANDARD;
 use blotter_record::Hash;
 
 /// Not the standard Base64 that `encode` would have written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Base64Error;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not standard Base64 with padding")]
+pub struct Base64Error;
 
 /// The bytes as padded standard Base64.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
 /// The bytes behind `text`.
-pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
+///
+/// # Errors
+/// If `encode` would not have written it.
+pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     STANDARD.decode(text).map_err(|_| Base64Error)
 }
 
 /// The 32 bytes behind `text`.
-pub(crate) fn decode_hash(text: &str) -> Result<Hash, Base64Error> {
+///
+/// # Errors
+/// If `encode` would not have written it, or it is of another length.
+pub fn decode_hash(text: &str) -> Result<Hash, Base64Error> {
     Ok(Hash(decode(text)?.try_into().map_err(|_| Base64Error)?))
 }
 

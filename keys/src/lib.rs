@@ -3,7 +3,7 @@
 
 pub mod agent;
 pub mod anchor;
-mod base64std;
+pub mod base64std;
 pub mod checkpoint;
 pub mod consistency_proof;
 pub mod ed25519;

@@ -26,6 +26,7 @@ mod sessions;
 mod shown;
 mod tls;
 mod tokens;
+pub mod webhooks;
 
 pub use app::{App, Clock, Config, Notary, Random};
 pub use append::{LINES_MAX, ReceiptView};

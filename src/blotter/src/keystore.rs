@@ -19,6 +19,8 @@ use crate::context::{Context, random_bytes, user_dir};
 pub(crate) const CHECKPOINT_KEY: &str = "checkpoint";
 /// The ledger's own actor.
 pub(crate) const LEDGER_KEY: &str = "ledger";
+/// Signs webhooks.
+pub(crate) const WEBHOOK_KEY: &str = "webhook";
 /// The notary.
 pub(crate) const NOTARY_KEY: &str = "notary";
 /// The checkpoint key to be, while a rotation is under way.

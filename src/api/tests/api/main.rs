@@ -4,3 +4,4 @@
 mod access;
 mod append;
 mod server;
+mod webhooks;

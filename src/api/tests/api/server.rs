@@ -67,6 +67,10 @@ impl Server {
         Self { world, app, runtime: tokio::runtime::Runtime::new().unwrap() }
     }
 
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
     pub fn send(&self, request: Request<Body>) -> Answer {
         let mut routes = router(Arc::clone(&self.app));
         self.runtime.block_on(async move {

@@ -21,3 +21,4 @@ pub(crate) mod tiles;
 pub(crate) mod token;
 pub(crate) mod unlock;
 pub(crate) mod verify;
+pub(crate) mod webhook;

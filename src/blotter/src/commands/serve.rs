@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use blotter_api::webhooks::{OUTBOX, Webhooks, read_webhooks};
 use blotter_api::{App, Config, Limits, Notary, Tls};
 use blotter_keys::jwk::thumbprint;
 use blotter_projections::VIEWS;
@@ -14,7 +16,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::{Context, now_us, random};
-use crate::keystore::{NOTARY_KEY, read_key};
+use crate::keystore::{LEDGER_KEY, NOTARY_KEY, WEBHOOK_KEY, read_key};
 use crate::session::open_writer;
 
 /// Serve the ledger over HTTP
@@ -49,6 +51,10 @@ pub(crate) struct Serve {
     #[arg(long)]
     plain_http: bool,
 
+    /// Send webhooks as this file says (TOML; `blotter webhook --help` has an example)
+    #[arg(long, value_name = "FILE")]
+    webhooks: Option<PathBuf>,
+
     /// Requests a second that one token or session may make
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     rate: u32,
@@ -78,8 +84,20 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
             args.listen
         );
     }
+    let endpoints = args.webhooks.as_deref().map(read_webhooks).transpose()?.unwrap_or_default();
     let ledger = open_writer(context)?;
-    let notary = notary(context, &ledger)?;
+    let notary = own_actor(context, &ledger, NOTARY_KEY)?;
+    let webhooks = match endpoints.is_empty() {
+        true => None,
+        false => Some(Webhooks {
+            endpoints,
+            key: read_key(context, &context.keys_dir().join(format!("{WEBHOOK_KEY}.key")))
+                .context("the key that signs webhooks; `blotter webhook key` makes one")?,
+            own: own_actor(context, &ledger, LEDGER_KEY)?,
+            outbox: context.dir().join(OUTBOX),
+        }),
+    };
+    let stopping = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Runtime::new().context("starting the threads of the server")?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await;
@@ -96,12 +114,15 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
         };
         let limits = Limits { connections_max: args.connections.max(1), ..Limits::default() };
         let app = App::new(ledger, notary, context.dir().join(VIEWS), config, Box::new(now_us), Box::new(random))?;
+        let couriers = webhooks.map(|webhooks| webhooks.start(&app, &stopping)).transpose()?.unwrap_or_default();
         let stop = stopped()?;
         let size = app.size();
         context.out.result(&json!({ "listening": address.to_string(), "url": url, "size": size }), || {
             format!("listening on {scheme}://{address} (the paths: {url}/docs); {size} entries; Ctrl-C ends it")
         });
         blotter_api::serve(Arc::clone(&app), listener, tls, limits, stop).await.context("the listener")?;
+        stopping.store(true, Ordering::Relaxed);
+        couriers.into_iter().for_each(|courier| drop(courier.join()));
         anyhow::Ok(app)
     });
     // Whatever still runs on other threads must let go of the ledger before it can close.
@@ -117,13 +138,13 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.is_loopback()
 }
 
-/// The notary of this ledger, if its key is here.
-fn notary(context: &Context, ledger: &blotter_ledger::Ledger) -> Result<Option<Notary>> {
-    let path = context.keys_dir().join(format!("{NOTARY_KEY}.key"));
+/// An actor of the ledger's own, if its key is here.
+fn own_actor(context: &Context, ledger: &blotter_ledger::Ledger, name: &str) -> Result<Option<Notary>> {
+    let path = context.keys_dir().join(format!("{name}.key"));
     if !path.exists() {
         return Ok(None);
     }
-    let key = read_key(context, &path).context("the notary's key")?;
+    let key = read_key(context, &path).with_context(|| format!("the key {name}"))?;
     let keyring = ledger.keyring();
     let enrolled =
         keyring.key(&thumbprint(key.public())).with_context(|| format!("{}: not enrolled", path.display()))?;
