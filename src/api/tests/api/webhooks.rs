@@ -49,11 +49,10 @@ fn receiver(statuses: Vec<u16>) -> (String, Receiver<(Vec<String>, String)>) {
 }
 
 fn header(headers: &[String], name: &str) -> Option<String> {
-    let value = headers.iter().find_map(|line| {
+    headers.iter().find_map(|line| {
         let (other, value) = line.split_once(':')?;
         other.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-    });
-    value
+    })
 }
 
 struct Sending {
