@@ -4,6 +4,7 @@
 //! What it promises: the same row gives the same ids for ever; nothing that a row says is lost without a word; a row
 //! that can't be read is reported by line and column, and the rest goes on. It never invents a fact to fill a schema.
 
+pub mod alerts;
 mod error;
 mod imported;
 pub mod servicenow;
