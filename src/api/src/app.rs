@@ -10,6 +10,7 @@ use blotter_ledger::{Error, Ledger, Read};
 use blotter_record::{ActorId, Instant};
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::Mappings;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::rates::Rates;
@@ -65,6 +66,7 @@ pub type Random = Box<dyn Fn(&mut [u8]) + Send + Sync>;
 pub struct App {
     pub(crate) ledger: Ledger,
     pub(crate) notary: Option<Notary>,
+    pub(crate) mappings: Mappings,
     pub(crate) config: Config,
     pub(crate) views: PathBuf,
     pub(crate) clock: Clock,
@@ -88,6 +90,7 @@ impl App {
     pub fn new(
         ledger: Ledger,
         notary: Option<Notary>,
+        mappings: Mappings,
         views: PathBuf,
         config: Config,
         clock: Clock,
@@ -100,6 +103,7 @@ impl App {
             bodies: Arc::new(Semaphore::new(kib(config.bodies_bytes_max))),
             ledger,
             notary,
+            mappings,
             config,
             views,
             clock,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::result_large_err, reason = "a problem is on its way out, once a request")]
 
+mod alerts;
 mod app;
 mod append;
 mod caller;
@@ -28,6 +29,7 @@ mod tls;
 mod tokens;
 pub mod webhooks;
 
+pub use alerts::Mappings;
 pub use app::{App, Clock, Config, Notary, Random};
 pub use append::{LINES_MAX, ReceiptView};
 pub use docs::openapi;

@@ -115,8 +115,7 @@ pub(crate) fn sign(app: &App, caller: &Caller, said: Said) -> Result<Ready, Prob
 fn repeated(store: &dyn Read, jti: &Jti, said: &Said, caller: &Caller) -> Result<Option<u64>, Problem> {
     let Some(seq) = store.seq_of(jti)? else { return Ok(None) };
     let there = read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said);
-    let values = store.disclosures(seq)?;
-    let same = there.is_some_and(|(_, there)| is_same(&there, &values, said, caller));
+    let same = there.is_some_and(|(_, there)| is_same(&there, said, caller)) && says(store, seq, &said.data)?;
     match same {
         true => Ok(Some(seq)),
         false => Err(Problem {
@@ -126,8 +125,14 @@ fn repeated(store: &dyn Read, jti: &Jti, said: &Said, caller: &Caller) -> Result
     }
 }
 
-/// Values that were erased since can't be compared, and count as the same.
-fn is_same(there: &Statement, values: &[String], said: &Said, caller: &Caller) -> bool {
+/// Whether entry `seq` says these values; those that were erased since can't be compared, and count as the same.
+pub(crate) fn says(store: &dyn Read, seq: u64, data: &[(String, Json)]) -> Result<bool, Problem> {
+    let values = store.disclosures(seq)?;
+    let mut values = values.iter().filter_map(|text| Disclosure::parse(text).ok());
+    Ok(values.all(|there| data.iter().any(|(name, value)| name == there.name() && value == there.value())))
+}
+
+fn is_same(there: &Statement, said: &Said, caller: &Caller) -> bool {
     let names: Vec<&str> = said.data.iter().map(|(name, _)| name.as_str()).collect();
     let claims = there.claims();
     let facts = match &claims {
@@ -136,10 +141,6 @@ fn is_same(there: &Statement, values: &[String], said: &Said, caller: &Caller) -
     };
     let same_facts = matches!(facts, Some(Json::Object(facts)) if facts.len() == said.facts.len()
         && facts.iter().all(|fact| said.facts.contains(fact)));
-    let same_values = values
-        .iter()
-        .filter_map(|text| Disclosure::parse(text).ok())
-        .all(|there| said.data.iter().any(|(name, value)| name == there.name() && value == there.value()));
     Some(there.actor()) == caller.actor()
         && there.event.as_str() == said.event
         && there.sub == said.sub
@@ -147,7 +148,6 @@ fn is_same(there: &Statement, values: &[String], said: &Said, caller: &Caller) -
         && there.fields.iter().all(|field| names.contains(&field.as_str()))
         && there.fields.len() == names.len()
         && same_facts
-        && same_values
 }
 
 fn read_plain(json: &Json, app: &App) -> Result<Said, Problem> {

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{append, docs, entries, follow, health, login, proofs};
+use crate::{alerts, append, docs, entries, follow, health, login, proofs};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,6 +26,8 @@ const REQUEST_ID_LEN_MAX: usize = 64;
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(append::append))
+        .routes(routes!(alerts::post))
+        .routes(routes!(alerts::post_splunk))
         .routes(routes!(entries::entries))
         .routes(routes!(entries::entry))
         .routes(routes!(entries::receipt))

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use blotter_api::{App, Config, Notary, router, token_sha256, token_text};
+use blotter_api::{App, Config, Mappings, Notary, router, token_sha256, token_text};
+use blotter_exchange::alerts::Mapping;
 use blotter_keys::jwk::thumbprint;
 use blotter_keys::login::Login;
 use blotter_ledger::Ledger;
@@ -16,6 +17,8 @@ use serde_json::Value;
 use tower_service::Service;
 
 pub const URL: &str = "https://ledger.example.org";
+
+const EVE: &str = include_str!("../../../exchange/mappings/suricata.toml");
 
 pub struct Server {
     pub world: World,
@@ -62,8 +65,10 @@ impl Server {
             let hash = blotter_record::Hash::of(&seed.to_be_bytes());
             bytes.iter_mut().zip(hash.0.iter().cycle()).for_each(|(byte, hash)| *byte = *hash);
         };
+        let mappings = Mappings::from([("eve".to_owned(), Mapping::parse(EVE).unwrap())]);
         let views = world.dir().join("views.db");
-        let app = App::new(ledger, Some(notary), views, config, Box::new(move || now_us), Box::new(random)).unwrap();
+        let app = App::new(ledger, Some(notary), mappings, views, config, Box::new(move || now_us), Box::new(random))
+            .unwrap();
         Self { world, app, runtime: tokio::runtime::Runtime::new().unwrap() }
     }
 

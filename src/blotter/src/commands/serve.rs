@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use blotter_api::webhooks::{OUTBOX, Webhooks, read_webhooks};
-use blotter_api::{App, Config, Limits, Notary, Tls};
+use blotter_api::{App, Config, Limits, Mappings, Notary, Tls};
+use blotter_exchange::alerts::{Format, Mapping};
 use blotter_keys::jwk::thumbprint;
 use blotter_projections::VIEWS;
 use clap::Args;
@@ -51,6 +52,10 @@ pub(crate) struct Serve {
     #[arg(long)]
     plain_http: bool,
 
+    /// Take alerts at /v1/alerts/NAME as this mapping file says; can be said more than once (src/exchange/ALERTS.md)
+    #[arg(long, value_name = "NAME=FILE", value_parser = mapping)]
+    alert_mapping: Vec<(String, PathBuf)>,
+
     /// Send webhooks as this file says (TOML; `blotter webhook --help` has an example)
     #[arg(long, value_name = "FILE")]
     webhooks: Option<PathBuf>,
@@ -85,6 +90,7 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
         );
     }
     let endpoints = args.webhooks.as_deref().map(read_webhooks).transpose()?.unwrap_or_default();
+    let mappings = mappings(&args.alert_mapping)?;
     let ledger = open_writer(context)?;
     let notary = own_actor(context, &ledger, NOTARY_KEY)?;
     let webhooks = match endpoints.is_empty() {
@@ -113,7 +119,8 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
             ..Config::default()
         };
         let limits = Limits { connections_max: args.connections.max(1), ..Limits::default() };
-        let app = App::new(ledger, notary, context.dir().join(VIEWS), config, Box::new(now_us), Box::new(random))?;
+        let app =
+            App::new(ledger, notary, mappings, context.dir().join(VIEWS), config, Box::new(now_us), Box::new(random))?;
         let couriers = webhooks.map(|webhooks| webhooks.start(&app, &stopping)).transpose()?.unwrap_or_default();
         let stop = stopped()?;
         let size = app.size();
@@ -136,6 +143,24 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
 
 fn is_loopback(ip: IpAddr) -> bool {
     ip.is_loopback()
+}
+
+fn mapping(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("NAME=FILE is wanted")?;
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !plain || name.parse::<Format>().is_ok() {
+        return Err("NAME is of a-z, 0-9 and -, and not one of the formats that are there already".to_owned());
+    }
+    Ok((name.to_owned(), file.into()))
+}
+
+fn mappings(files: &[(String, PathBuf)]) -> Result<Mappings> {
+    let read = |(name, path): &(String, PathBuf)| {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mapping = Mapping::parse(&text).with_context(|| path.display().to_string())?;
+        anyhow::Ok((name.clone(), mapping))
+    };
+    files.iter().map(read).collect()
 }
 
 /// An actor of the ledger's own, if its key is here.
