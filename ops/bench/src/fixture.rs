@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result};
 use blotter_keys::ed25519::{PublicKey, SecretKey};
 use blotter_keys::jwk::{print, thumbprint};
+use blotter_keys::key_file;
 use blotter_keys::note::VerifierKey;
 use blotter_keys::possession::Possession;
 use blotter_ledger::{Ledger, LedgerKeys, Opening, Software, read};
@@ -16,20 +17,28 @@ use blotter_record::{
 };
 use rayon::prelude::*;
 
-pub(crate) const SERVICES: usize = 8;
+/// How many services there are.
+pub const SERVICES: usize = 8;
 const ORIGIN: &str = "example.org/bench";
 const ALERTS_PER_STREAM: u64 = 10;
 
 /// A ledger in a directory, and the keys of everybody in it. All keys come from fixed seeds: nothing here is secret.
-pub(crate) struct Fixture {
-    pub(crate) dir: PathBuf,
-    pub(crate) state_dir: PathBuf,
+#[derive(Debug)]
+pub struct Fixture {
+    /// The ledger's directory.
+    pub dir: PathBuf,
+    /// Where its head file is.
+    pub state_dir: PathBuf,
     audience: String,
     next: AtomicU64,
 }
 
 fn seed(n: u8) -> SecretKey {
     SecretKey::from_seed([n; 32])
+}
+
+fn own_key() -> SecretKey {
+    seed(3)
 }
 
 fn checkpoint_key() -> SecretKey {
@@ -46,25 +55,30 @@ static ALL_SERVICES: LazyLock<Vec<(ActorId, SecretKey)>> = LazyLock::new(|| {
     (0..SERVICES).map(service).collect()
 });
 
-pub(crate) fn now_us() -> i64 {
+/// Microseconds since 1970.
+pub fn now_us() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn random<const N: usize>() -> [u8; N] {
+/// Random bytes.
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has random bytes");
     bytes
 }
 
 /// The public half of a service's key.
-pub(crate) fn public_of(actor: &ActorId) -> Option<PublicKey> {
+pub fn public_of(actor: &ActorId) -> Option<PublicKey> {
     ALL_SERVICES.iter().find(|(other, _)| other == actor).map(|(_, key)| *key.public())
 }
 
 impl Fixture {
     /// A ledger that was founded here before.
-    pub(crate) fn at(root: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn at(root: &Path) -> Result<Self> {
         let (dir, state_dir) = (root.join("ledger"), root.join("state"));
         let mut fixture = Self { dir, state_dir, audience: String::new(), next: AtomicU64::new(1 << 40) };
         let ledger = fixture.open()?;
@@ -73,7 +87,10 @@ impl Fixture {
     }
 
     /// Founds the ledger and enrols the services.
-    pub(crate) fn found(root: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If there is something already, or the disk fails.
+    pub fn found(root: &Path) -> Result<Self> {
         let (dir, state_dir) = (root.join("ledger"), root.join("state"));
         std::fs::create_dir_all(&dir)?;
         let (actor, key) = founder();
@@ -91,7 +108,7 @@ impl Fixture {
         let mut fixture = Self { dir, state_dir, audience: String::new(), next: AtomicU64::new(0) };
         let ledger = fixture.open()?;
         fixture.audience = audience(&ledger)?;
-        let own = ("ledger/own".parse::<ActorId>()?, seed(3));
+        let own = ("ledger/own".parse::<ActorId>()?, own_key());
         for (actor, key) in std::iter::once(&own).chain(ALL_SERVICES.iter()) {
             fixture.enrol(&ledger, actor, key)?;
         }
@@ -100,9 +117,12 @@ impl Fixture {
     }
 
     /// Opens the ledger for writing.
-    pub(crate) fn open(&self) -> Result<Ledger> {
+    ///
+    /// # Errors
+    /// If somebody else has it open.
+    pub fn open(&self) -> Result<Ledger> {
         let opening = Opening {
-            keys: LedgerKeys { checkpoint: vec![checkpoint_key()], actor: Some(seed(3)) },
+            keys: LedgerKeys { checkpoint: vec![checkpoint_key()], actor: Some(own_key()) },
             state_dir: self.state_dir.clone(),
             policy: Box::new(Permissive),
             clock: Box::new(now_us),
@@ -156,14 +176,41 @@ impl Fixture {
         Ok(())
     }
 
+    /// Writes the ledger's own keys to where the program looks for them.
+    ///
+    /// # Errors
+    /// If the disk fails, or they are there.
+    pub fn write_keys(&self) -> Result<()> {
+        let dir = self.dir.join("keys");
+        std::fs::create_dir_all(&dir)?;
+        for (name, key) in [("checkpoint", checkpoint_key()), ("ledger", own_key())] {
+            key_file::create(&dir.join(format!("{name}.key")), &key, None, random())?;
+        }
+        Ok(())
+    }
+
     /// `count` alerts, each signed by one of the services; built on all cores.
-    pub(crate) fn alerts(&self, count: usize) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// If one can't be built.
+    pub fn alerts(&self, count: usize) -> Result<Vec<String>> {
         let first = self.next.fetch_add(count as u64, Ordering::Relaxed);
         (first..first + count as u64).into_par_iter().map(|n| Ok(self.alert(n)?.to_text())).collect()
     }
 
+    /// The next alert, signed.
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn next_alert(&self) -> Result<String> {
+        Ok(self.alert(self.next.fetch_add(1, Ordering::Relaxed))?.to_text())
+    }
+
     /// Alert `n`, with its signature.
-    pub(crate) fn alert(&self, n: u64) -> Result<Presentation> {
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn alert(&self, n: u64) -> Result<Presentation> {
         let (actor, key) = &ALL_SERVICES[(n % SERVICES as u64) as usize];
         let at = Instant::from_unix_us(now_us())?;
         let facts = vec![

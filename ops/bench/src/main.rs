@@ -1,19 +1,20 @@
 //! The benchmarks. Each prints its figure, the bound measured in the same run, and their ratio; absolute figures on a
 //! shared machine say little. `cargo run --release -p blotter-bench -- --help`.
 
-mod fixture;
+mod http;
 
-use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use blotter_bench::disk::sync_times;
+use blotter_bench::fixture::{Fixture, public_of};
+use blotter_bench::{per_second, served};
 use blotter_keys::ed25519::PublicKey;
 use blotter_ledger::Ledger;
 use blotter_record::Presentation;
 use clap::Parser;
-use fixture::Fixture;
 use rayon::prelude::*;
 
 /// Statements a commit, where that is given.
@@ -34,6 +35,9 @@ struct Args {
     /// Statements of the smaller measurements
     #[arg(long, default_value_t = 40_000)]
     count: usize,
+    /// The program `blotter`, for what is measured over HTTP; by default the one beside this
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
     /// Leave out what needs the large ledger
     #[arg(long)]
     quick: bool,
@@ -53,6 +57,8 @@ enum What {
     Callers,
     /// The auditor's walk
     Verify,
+    /// The server, `blotter serve`, over HTTP
+    Http,
 }
 
 fn main() -> Result<()> {
@@ -62,7 +68,12 @@ fn main() -> Result<()> {
     }
     let work = tempfile::tempdir_in(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
     println!("| what | figure | bound in the same run | ratio |\n| --- | --- | --- | --- |");
-    small(&args, work.path())?;
+    if args.only != Some(What::Http) {
+        small(&args, work.path())?;
+    }
+    if args.only.is_none_or(|only| only == What::Http) {
+        http::measure(&args, &served::program(args.server.as_deref())?, work.path())?;
+    }
     if !args.quick && args.only.is_none() {
         large(&args, work.path())?;
     }
@@ -71,10 +82,6 @@ fn main() -> Result<()> {
 
 fn row(what: &str, figure: f64, unit: &str, bound: f64, bound_name: &str) {
     println!("| {what} | {figure:.0} {unit} | {bound:.0} {unit} ({bound_name}) | {:.2} |", figure / bound);
-}
-
-fn per_second(count: usize, time: Duration) -> f64 {
-    count as f64 / time.as_secs_f64()
 }
 
 /// Strict verification of the same statements, one signature at a time, on all cores.
@@ -92,22 +99,13 @@ fn verify_bound(texts: &[String]) -> Result<(usize, Duration)> {
 }
 
 fn key_of(statement: &blotter_record::Statement) -> Result<PublicKey> {
-    fixture::public_of(&statement.iss).context("not one of the services")
+    public_of(&statement.iss).context("not one of the services")
 }
 
 /// How often this disk makes a small write durable, one after the other.
 fn sync_bound(dir: &Path) -> Result<(usize, Duration)> {
-    const SYNCS: usize = 400;
-    let mut file = std::fs::File::create(dir.join("sync"))?;
-    file.write_all(&[0; 1 << 20])?;
-    file.sync_all()?;
-    let start = Instant::now();
-    for n in 0..SYNCS {
-        file.seek(SeekFrom::Start((n % 256 * 4096) as u64))?;
-        file.write_all(&[n as u8; 4096])?;
-        file.sync_data()?;
-    }
-    Ok((SYNCS, start.elapsed()))
+    let times = sync_times(dir, 400)?;
+    Ok((times.len(), times.iter().sum()))
 }
 
 /// Figure and bound in turn, so that both see the same machine; work and time of each added up.

@@ -23,23 +23,28 @@ pub(crate) struct PlainStatement {
     #[schema(example = "incident/INC-2026-0042")]
     sub: String,
     /// Further streams that it concerns, at most 7.
+    #[schema(nullable = false)]
     about: Option<Vec<String>>,
     /// When it happened; now, if this is absent and `precision` too.
-    #[schema(example = "2026-11-23T11:54:00Z")]
+    #[schema(nullable = false, example = "2026-11-23T11:54:00Z")]
     occurred: Option<String>,
     /// `second` (default), `minute`, `hour`, `day`, `month`, `year`, `unknown`.
+    #[schema(nullable = false)]
     precision: Option<String>,
     /// Ids of statements that led to this one.
+    #[schema(nullable = false)]
     cause: Option<Vec<String>>,
     /// Ids of statements that this one corrects.
+    #[schema(nullable = false)]
     corrects: Option<Vec<String>>,
     /// Permanent facts, by the event's schema: no text, nothing personal.
     #[schema(value_type = Object)]
     facts: serde_json::Value,
     /// Disclosable values.
-    #[schema(value_type = Option<Object>)]
+    #[schema(nullable = false, value_type = Option<Object>)]
     data: Option<serde_json::Value>,
     /// Its id, a UUIDv7: sending the same again with the same id records it once.
+    #[schema(nullable = false)]
     jti: Option<String>,
 }
 

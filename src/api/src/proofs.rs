@@ -48,7 +48,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, 
 /// A tile of hashes, or a bundle of entries
 ///
 /// `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`, as in C2SP tlog-tiles. Hash tiles are public; bundles are for auditors.
-#[utoipa::path(get, path = "/tile/{path}", tag = "proofs", params(("path" = String, Path, description = "Such as `0/x001/067` or `entries/000.p/5`")), responses(
+#[utoipa::path(get, path = "/tile/{path}", tag = "proofs", params(("path" = String, Path, example = "0/000.p/1", description = "Such as `0/x001/067` or `entries/000.p/5`")), responses(
     (status = 200, description = "Its bytes", body = Vec<u8>, content_type = "application/octet-stream"),
     (status = 410, description = "An entry of the bundle was expunged by order", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Not there yet, or not for this caller", body = Problem, content_type = "application/problem+json"),
@@ -113,6 +113,7 @@ fn bundle_bytes(
 #[into_params(parameter_in = Query)]
 pub(crate) struct SizeQuery {
     /// The size of a checkpoint that the ledger signed; the newest if it is not said.
+    #[param(minimum = 1)]
     size: Option<u64>,
 }
 
@@ -138,6 +139,7 @@ pub(crate) async fn inclusion(State(app): State<Arc<App>>, Path(seq): Path<u64>)
 #[into_params(parameter_in = Query)]
 pub(crate) struct ConsistencyQuery {
     /// The size of the older tree, at least 1.
+    #[param(minimum = 1)]
     old: u64,
     /// The size of the newer tree; the newest checkpoint's if it is not said.
     new: Option<u64>,

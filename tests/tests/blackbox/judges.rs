@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::places::{Place, json};
+use crate::served::{Served, enrol_service, token};
 use crate::{cannot_run, run, said};
 
 fn judges() -> PathBuf {
@@ -14,12 +15,17 @@ fn judges() -> PathBuf {
 
 /// A judge in Python, from the environment that tests/run sets up.
 fn python(script: &str, args: &[&Path]) -> Option<String> {
+    python_with(script, args, "")
+}
+
+/// The same, with a token for what it fetches.
+fn python_with(script: &str, args: &[&Path], token: &str) -> Option<String> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     if !python.is_file() {
         cannot_run(&format!("{script}, because tests/.venv is not there; tests/run makes it"));
         return None;
     }
-    let output = run(Command::new(python).arg(judges().join(script)).args(args));
+    let output = run(Command::new(python).arg(judges().join(script)).args(args).env("TOKEN", token));
     assert!(output.status.success(), "{script}: {}", said(&output));
     Some(String::from_utf8(output.stdout).unwrap())
 }
@@ -100,6 +106,30 @@ fn a_c2sp_log_verifier_accepts_checkpoint_tiles_bundles_and_proofs() {
     let args: Vec<&Path> = [anchor.as_path(), tiles.as_path()].into_iter().chain(proofs).collect();
     let Some(said) = python("tlog.py", &args) else { return };
     assert!(said.contains("71 entries") && said.contains("3 proofs"), "{said}");
+}
+
+#[test]
+fn a_c2sp_log_verifier_accepts_what_the_server_serves() {
+    let Some(mut curl) = tool("curl") else { return };
+    let place = Place::founded();
+    enrol_service(&place);
+    let token = token(&place, &["append", "audit"]);
+    // Two full tiles and a part of one.
+    let line = |n| format!(r#"{{"sub":"incident/I-{n}","event":"x.acme.checked","facts":{{"run":{n}}}}}"#);
+    let statements: Vec<String> = (0..600).map(line).collect();
+    let file = place.beside("statements");
+    fs::write(&file, statements.join("\n")).unwrap();
+    let served = Served::start(&place);
+    curl.args(["--silent", "--fail", "--header", "Content-Type: application/x-ndjson", "--header"]);
+    curl.arg(format!("Authorization: Bearer {token}")).arg("--data-binary").arg(format!("@{}", file.display()));
+    let output = run(curl.arg(format!("{}/v1/statements", served.url)));
+    let answers = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(answers.lines().filter(|line| line.contains(r#""status":201"#)).count(), 600, "{}", said(&output));
+
+    let (anchor, url) = (place.dir().join("anchor.json"), Path::new(&served.url));
+    let seqs = ["0", "255", "256", "600"].map(Path::new);
+    let Some(said) = python_with("tlog.py", &[&[anchor.as_path(), url], &seqs[..]].concat(), &token) else { return };
+    assert!(said.contains("606 entries") && said.contains("4 proofs"), "{said}");
 }
 
 #[test]

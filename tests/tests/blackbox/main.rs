@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod cli;
+mod contract;
+mod examples;
 mod judges;
 mod kill;
 mod places;
 mod resources;
+mod served;
 mod strace;
 
 use std::collections::BTreeMap;
