@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use blotter_client::RemoteStore;
 use blotter_keys::anchor::Anchor;
 use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use blotter_keys::jwk::thumbprint;
@@ -20,28 +21,48 @@ use blotter_record::{
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
 use crate::keystore::{LEDGER_KEY, read_key};
 use crate::own_keys::checkpoint_keys;
+use crate::remote;
 
 /// A ledger opened for reading; some other process may be writing it.
 pub(crate) struct Reader {
-    pub(crate) store: Sqlite,
+    pub(crate) store: Box<dyn Read>,
     pub(crate) keyring: Keyring,
+    /// The same store, if it is on a server.
+    pub(crate) remote: Option<RemoteStore>,
 }
 
 impl Reader {
-    /// Opens the ledger of `--dir`; the keyring is proven to be in the tree that its newest checkpoint signs.
+    /// Opens the ledger of `--server`, or of `--dir`; the keyring is proven to be in the tree that its newest checkpoint
+    /// signs.
     pub(crate) fn open(context: &Context) -> Result<Self> {
-        Self::open_dir(context.dir())
+        match remote::store(context)? {
+            Some(store) => Self::open_remote(context, store),
+            None => Self::open_dir(context.dir()),
+        }
     }
 
     pub(crate) fn open_dir(dir: &Path) -> Result<Self> {
-        let database = dir.join(DATABASE);
-        if !database.is_file() {
-            return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
-        }
-        let store = Sqlite::open_read_only(&database).map_err(Error::from)?;
+        let store = open_database(dir)?;
         let keyring = read::open_keyring(&store)?.keyring;
-        Ok(Self { store, keyring })
+        Ok(Self { store: Box::new(store), keyring, remote: None })
     }
+
+    /// Opens a ledger on a server, which must be the one that was there before, and continue what this user verified last.
+    pub(crate) fn open_remote(context: &Context, store: RemoteStore) -> Result<Self> {
+        let keyring = read::open_keyring(&store)?.keyring;
+        remote::check_known(context, store.client().server(), &keyring)?;
+        verified_head(&store, &keyring, &context.state_dir()?)?;
+        Ok(Self { store: Box::new(store.clone()), keyring, remote: Some(store) })
+    }
+}
+
+/// The database of the ledger in a directory, for reading.
+pub(crate) fn open_database(dir: &Path) -> Result<Sqlite> {
+    let database = dir.join(DATABASE);
+    if !database.is_file() {
+        return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
+    }
+    Ok(Sqlite::open_read_only(&database).map_err(Error::from)?)
 }
 
 /// Opens the ledger of `--dir` for writing.
@@ -51,7 +72,7 @@ pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
         return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
     }
     let own = |name: &str| context.keys_dir().join(format!("{name}.key"));
-    let checkpoint = checkpoint_keys(context, &Reader::open(context)?.keyring)?;
+    let checkpoint = checkpoint_keys(context, &Reader::open_dir(dir)?.keyring)?;
     let actor = own(LEDGER_KEY).exists().then(|| read_key(context, &own(LEDGER_KEY))).transpose()?;
     let opening = Opening {
         keys: LedgerKeys { checkpoint, actor },
@@ -149,7 +170,7 @@ pub(crate) fn seen_now(store: &dyn Read, keyring: &Keyring, stream: &Id, state_d
 
 /// `seen` for a stream by a head that was verified just now.
 pub(crate) fn seen_at(store: &dyn Read, stream: &Id, head: &Checkpoint) -> Result<Seen> {
-    let last = match store.stream(stream).map_err(Error::from)? {
+    let last = match store.stream_head(stream).map_err(Error::from)? {
         None => None,
         Some(state) => {
             let n = state.count - 1;

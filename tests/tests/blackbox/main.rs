@@ -8,6 +8,7 @@ mod judges;
 mod kill;
 mod places;
 mod resources;
+mod server;
 mod strace;
 
 use std::collections::BTreeMap;

@@ -70,7 +70,7 @@ fn sign_here(context: &Context, args: &Sign) -> Result<()> {
     let reader = Reader::open(context)
         .context("without the ledger at hand, say --context FILE --anchor FILE (`blotter sign --help`)")?;
     let speaker = Speaker::of(keystore::signer(context, Some(&reader.keyring))?, &reader.keyring)?;
-    let seen = seen_now(&reader.store, &reader.keyring, &words.sub, &context.state_dir()?)?;
+    let seen = seen_now(&*reader.store, &reader.keyring, &words.sub, &context.state_dir()?)?;
     let unsigned = speaker.build(reader.keyring.audience(), &words, Some(seen))?;
     finish(context, args, &speaker, unsigned, None)
 }
