@@ -138,12 +138,18 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
 /// What to do instead of a command that needs the ledger's directory, if it is one.
 fn only_here(command: &Command) -> Option<&'static str> {
     Some(match command {
-        Command::Init(_) => "a ledger is founded on the machine that it will live on: run `blotter init --dir DIR` there",
+        Command::Init(_) => {
+            "a ledger is founded on the machine that it will live on: run `blotter init --dir DIR` there"
+        }
         Command::Demo(_) => "the demo makes a ledger of its own: run `blotter demo --dir DIR`",
         Command::Serve(_) => "a server serves the ledger in a directory: run `blotter serve --dir DIR` where that is",
-        Command::Backup(_) => "a backup is a copy of the database: run `blotter backup --dir DIR FILE` where the ledger is",
+        Command::Backup(_) => {
+            "a backup is a copy of the database: run `blotter backup --dir DIR FILE` where the ledger is"
+        }
         Command::Restore(_) => "a backup is restored into a directory: run `blotter restore --dir DIR FILE` there",
-        Command::Import(_) => "a history is imported with the ledger's own keys: run `blotter import --dir DIR` where it is",
+        Command::Import(_) => {
+            "a history is imported with the ledger's own keys: run `blotter import --dir DIR` where it is"
+        }
         Command::Verify(_) => {
             "the whole log is verified from its database: run `blotter verify DIR --anchor FILE` where the ledger or a \
              backup of it is; what other commands show from a server, they verify"
@@ -178,8 +184,5 @@ fn report(out: &Out, error: &anyhow::Error) -> Exit {
         out.line(&serde_json::json!({ "error": format!("{error:#}"), "code": code }).to_string());
     }
     out.note(&format!("{} {error:#}", out.toned(Tone::Bad, "blotter:")));
-    if matches!(from_server, Some(blotter_client::Error::NotSignedIn(problem)) if problem.code == "not-signed-in") {
-        out.note("sign in with `blotter login`");
-    }
     exit
 }

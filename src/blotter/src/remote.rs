@@ -56,7 +56,8 @@ fn token_in(path: &PathBuf) -> Result<Zeroizing<String>> {
 /// A file of this user's about this server.
 fn file(context: &Context, server: &Server, extension: &str) -> Result<PathBuf> {
     // Two servers of one name would share files; the URL stands in them, too, and is compared.
-    let name: String = server.as_str().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }).collect();
+    let name: String =
+        server.as_str().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }).collect();
     Ok(context.state_dir()?.join("servers").join(format!("{name}.{extension}")))
 }
 
@@ -95,8 +96,11 @@ pub(crate) fn session(context: &Context, server: &Server) -> Result<Option<Zeroi
 
 /// Keeps a session.
 pub(crate) fn keep_session(context: &Context, server: &Server, session: &blotter_client::Session) -> Result<()> {
-    let members =
-        [("session", session.session.as_str()), ("actor", session.actor.as_str()), ("expires", session.expires.as_str())];
+    let members = [
+        ("session", session.session.as_str()),
+        ("actor", session.actor.as_str()),
+        ("expires", session.expires.as_str()),
+    ];
     write_file(context, server, "session", &members)
 }
 
@@ -168,7 +172,11 @@ pub(crate) fn send(store: &RemoteStore, statements: &[String], atomic: bool) -> 
 ///
 /// # Errors
 /// The problem, if it was not recorded; that the receipt does not hold.
-pub(crate) fn recorded(keyring: &Keyring, statement: &str, result: LineResult) -> Result<(Appended, Json), NotRecorded> {
+pub(crate) fn recorded(
+    keyring: &Keyring,
+    statement: &str,
+    result: LineResult,
+) -> Result<(Appended, Json), NotRecorded> {
     if let Some(problem) = result.problem {
         return Err(NotRecorded::Refused(Box::new(problem)));
     }

@@ -95,7 +95,8 @@ fn record_there(server: &RemoteStore, keyring: &Keyring, presentations: Vec<Pres
     let alone = results.len() == 1;
     let mut answers = Vec::new();
     for ((text, result), presentation) in texts.iter().zip(results).zip(&presentations) {
-        answers.push(remote::recorded(keyring, text, result).map_err(|why| (why, presentation.statement.event.clone())));
+        answers
+            .push(remote::recorded(keyring, text, result).map_err(|why| (why, presentation.statement.event.clone())));
     }
     if answers.get(at_fault).is_some_and(Result::is_err) {
         let (why, event) = answers.swap_remove(at_fault).expect_err("looked at just now");

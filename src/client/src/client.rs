@@ -166,7 +166,7 @@ impl Client {
     /// Signs in with a compact JWS.
     ///
     /// # Errors
-    /// [`Error::NotSignedIn`] with code `login-refused` if it does not hold; at `iss`, `wanted` says whose key it is.
+    /// [`Error::NotAllowed`] with code `login-refused` if it does not hold; at `iss`, `wanted` says whose key it is.
     pub fn login(&self, jws: &str) -> Result<Session, Error> {
         let answer = self.post("/v1/login", &[], "application/jwt", jws)?;
         self.json(answer)
@@ -269,7 +269,8 @@ fn query_text(pairs: &[(&str, String)]) -> String {
 }
 
 fn authorities(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
-    let bad = || Error::Unclear { server: "the file of authorities".to_owned(), what: "with no certificate".to_owned() };
+    let bad =
+        || Error::Unclear { server: "the file of authorities".to_owned(), what: "with no certificate".to_owned() };
     let mut found = Vec::new();
     for item in parse_pem(pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| bad())? {

@@ -38,9 +38,9 @@ pub enum Error {
     #[error("{0}")]
     Refused(Box<Problem>),
     /// Neither session nor token, or one that is over: sign in.
-    #[error("not signed in: {0}")]
+    #[error("not signed in (`blotter login` does that): {0}")]
     NotSignedIn(Box<Problem>),
-    /// Signed in, but this is not for the caller.
+    /// This is not for the caller, or a login does not hold.
     #[error("not allowed: {0}")]
     NotAllowed(Box<Problem>),
     /// There is no such thing, or not any more.
@@ -87,11 +87,10 @@ impl Error {
         let (status, retry_after_ms) = (problem.status, problem.retry_after_ms);
         let problem = Box::new(problem);
         match (status, problem.code.as_str()) {
+            (401, "login-refused") | (403, "not-allowed" | "restricted") => Self::NotAllowed(problem),
             (401, _) => Self::NotSignedIn(problem),
-            (403, "not-allowed" | "restricted") => Self::NotAllowed(problem),
             (404 | 410, _) => Self::NotThere(problem),
             (429, _) => Self::Busy { retry_after_ms: retry_after_ms.unwrap_or(1_000), problem },
-            (403 | 409 | 422 | 424, _) => Self::Refused(problem),
             (400..500, _) => Self::Refused(problem),
             _ => Self::Unavailable(problem),
         }

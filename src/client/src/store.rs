@@ -162,7 +162,10 @@ impl RemoteStore {
             }
             for view in page.entries {
                 if view.seq != next {
-                    return Err(StoreError::Corrupt { seq: next, what: "the server shows another in its place".into() });
+                    return Err(StoreError::Corrupt {
+                        seq: next,
+                        what: "the server shows another in its place".into(),
+                    });
                 }
                 shown.push((next, self.keep(view)?));
                 next += 1;
@@ -179,12 +182,13 @@ impl RemoteStore {
         let size = self.head()?.size;
         let hashes = size.checked_shr(8 * u32::from(level)).unwrap_or(0);
         let width = hashes.saturating_sub(index.saturating_mul(u64::from(WIDTH_FULL))).min(u64::from(WIDTH_FULL));
-        let short = || StoreError::Corrupt { seq: size, what: "a hash behind the end of the tree was asked for".into() };
+        let short =
+            || StoreError::Corrupt { seq: size, what: "a hash behind the end of the tree was asked for".into() };
         let tile = Tile::new(level, index, width as u16).map_err(|_| short())?;
         if tile.width() < end {
             return Err(short());
         }
-        let hashes = self.client.tile(&tile).map_err(|e| failed("a tile", &e))?;
+        let hashes = self.client.tile(&tile).map_err(|e| failed("the tree", &e))?;
         if tile.width() == WIDTH_FULL {
             let above = self.hashes(level + 1, index, 1)?;
             check_root(&tile, &hashes, above.first().expect("one was asked for"))?;
@@ -223,7 +227,10 @@ impl Read for RemoteStore {
                 Some(statement.jti)
             });
             if !stored.is_expunged() && said != Some(*jti) {
-                return Err(StoreError::Corrupt { seq, what: format!("the server says that it is of statement {jti}") });
+                return Err(StoreError::Corrupt {
+                    seq,
+                    what: format!("the server says that it is of statement {jti}"),
+                });
             }
         }
         Ok(Some(seq))
@@ -322,7 +329,8 @@ impl Read for RemoteStore {
         let (size, kept) = (self.size()?, self.view().trusted.last_key_value().map(|(seq, _)| *seq));
         let mut from = kept.map_or(0, |seq| seq + 1);
         loop {
-            let query = EntriesQuery { from, before: Some(size), limit: PAGE, trusted: true, ..EntriesQuery::default() };
+            let query =
+                EntriesQuery { from, before: Some(size), limit: PAGE, trusted: true, ..EntriesQuery::default() };
             let page = self.client.entries(&query).map_err(|e| failed("the keyring's entries", &e))?;
             let is_last = page.entries.is_empty() || !page.more;
             for view in page.entries {
@@ -346,11 +354,7 @@ impl Read for RemoteStore {
 }
 
 fn failed(what: &'static str, error: &Error) -> StoreError {
-    let cause = match error {
-        Error::NotSignedIn(_) => format!("{error}; sign in with `blotter login`"),
-        _ => error.to_string(),
-    };
-    StoreError::Failed { what, cause }
+    StoreError::Failed { what, cause: error.to_string() }
 }
 
 fn unasked(cause: &str) -> StoreError {
@@ -358,5 +362,5 @@ fn unasked(cause: &str) -> StoreError {
 }
 
 fn withheld(seq: u64, code: &str) -> StoreError {
-    StoreError::Failed { what: "an entry", cause: format!("entry {seq} is withheld from you [{code}]") }
+    StoreError::Failed { what: "the server", cause: format!("entry {seq} is withheld from you [{code}]") }
 }

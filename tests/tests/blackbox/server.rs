@@ -327,7 +327,9 @@ fn relay(mut client: TcpStream, upstream: SocketAddr, lie: &Lie) -> Option<()> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let status = String::from_utf8_lossy(&answer[..end]).lines().next()?.to_owned();
     let body = lie(&path, answer[end + 4..].to_vec());
-    client.write_all(format!("{status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes()).ok()?;
+    client
+        .write_all(format!("{status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes())
+        .ok()?;
     client.write_all(&body).ok()
 }
 
@@ -370,9 +372,7 @@ fn a_server_that_changes_an_entry_is_caught() {
     let seq = json(&guest.done(&[&COMMENT[..], &["--json"]].concat()))["seq"].as_u64().unwrap();
     fs::write(guest.path("session"), guest.session()).unwrap();
     let honest = lying(server.address, Arc::new(|_, body| body));
-    let through = |url: &str, args: &[&str]| {
-        guest.run(&[args, &["--server", url, "--token-file", "session"]].concat())
-    };
+    let through = |url: &str, args: &[&str]| guest.run(&[args, &["--server", url, "--token-file", "session"]].concat());
     let output = through(&honest, &["log", "--json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), place.done(&["log", "--json"]), "{}", said(&output));
     for (leaf_too, tile_too) in [(false, false), (true, false), (true, true)] {

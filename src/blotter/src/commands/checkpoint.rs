@@ -48,7 +48,10 @@ fn checkpoint_upto(context: &Context, reader: &Reader, size: u64) -> Result<Opti
     }
     let note = read::checkpoint(&*reader.store)?;
     if note.claimed_size() > size {
-        bail!("a server shows its newest checkpoint, of {} entries; older ones are where the ledger is", note.claimed_size());
+        bail!(
+            "a server shows its newest checkpoint, of {} entries; older ones are where the ledger is",
+            note.claimed_size()
+        );
     }
     Ok(Some((note.claimed_size(), note.note().to_string())))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use blotter_api::finder::Finder;
-use blotter_keys::keyring::Keyring;
 use blotter_client::{EntriesQuery, RemoteStore};
+use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Error, Read, read, read::ReadEntry};
 use blotter_projections::{Filter, Pattern, Row, Span, VIEWS};
 use blotter_record::Instant;
@@ -281,7 +281,8 @@ struct List<'a> {
 
 impl<'a> List<'a> {
     fn new(context: &'a Context, args: &Log, reader: &'a Reader, size: u64) -> Self {
-        let rows = Rows { out: context.out, store: &*reader.store, zone: args.zone.timezone, people: People::default() };
+        let rows =
+            Rows { out: context.out, store: &*reader.store, zone: args.zone.timezone, people: People::default() };
         Self { context, rows, columns: Columns::new(size), begun: false }
     }
 

@@ -135,13 +135,7 @@ fn check_ledger(context: &Context, args: &Login, server: &Server, offer: &LoginO
 }
 
 /// Signs and sends the login; if the key turns out to be somebody else's, once more as them.
-fn sign_in(
-    context: &Context,
-    args: &Login,
-    client: &Client,
-    signer: &Signer,
-    offer: LoginOffer,
-) -> Result<Session> {
+fn sign_in(context: &Context, args: &Login, client: &Client, signer: &Signer, offer: LoginOffer) -> Result<Session> {
     let kid = thumbprint(signer.public());
     let known = remote::known(context, client.server())?.and_then(|known| known.login);
     let remembered = known.filter(|(_, key)| *key == kid.to_string()).and_then(|(actor, _)| actor.parse().ok());
