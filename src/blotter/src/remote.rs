@@ -181,8 +181,10 @@ pub(crate) fn recorded(
         return Err(NotRecorded::Refused(Box::new(problem)));
     }
     let repeated = result.status == 200;
+    let seq = result.seq.unwrap_or(0);
     let lies = |why: String| {
-        NotRecorded::Unproven(format!("the server says that the statement was recorded, and does not prove it: {why}"))
+        let what = format!("the server says that the statement was recorded, and does not prove it: {why}");
+        NotRecorded::Unproven { seq, what }
     };
     let receipt = result.receipt.ok_or_else(|| lies("there is no receipt".to_owned()))?;
     let proof = TlogProof::parse(receipt.proof.as_bytes()).map_err(|e| lies(e.to_string()))?;
@@ -203,14 +205,14 @@ pub(crate) fn recorded(
 #[derive(Debug)]
 pub(crate) enum NotRecorded {
     Refused(Box<Problem>),
-    Unproven(String),
+    Unproven { seq: u64, what: String },
 }
 
 impl From<NotRecorded> for anyhow::Error {
     fn from(why: NotRecorded) -> Self {
         match why {
             NotRecorded::Refused(problem) => Error::Refused(problem).into(),
-            NotRecorded::Unproven(why) => blotter_ledger::Error::Corrupt { seq: 0, what: why }.into(),
+            NotRecorded::Unproven { seq, what } => blotter_ledger::Error::Corrupt { seq, what }.into(),
         }
     }
 }

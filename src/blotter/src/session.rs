@@ -51,8 +51,18 @@ impl Reader {
     pub(crate) fn open_remote(context: &Context, store: RemoteStore) -> Result<Self> {
         let keyring = read::open_keyring(&store)?.keyring;
         remote::check_known(context, store.client().server(), &keyring)?;
-        verified_head(&store, &keyring, &context.state_dir()?)?;
-        Ok(Self { store: Box::new(store.clone()), keyring, remote: Some(store) })
+        let reader = Self { store: Box::new(store.clone()), keyring, remote: Some(store) };
+        reader.head(&context.state_dir()?)?;
+        Ok(reader)
+    }
+
+    /// The newest checkpoint, verified and kept, as [`verified_head`] has it; the view of a server moves on to it.
+    pub(crate) fn head(&self, state_dir: &Path) -> Result<Checkpoint> {
+        let kept = kept(state_dir, &self.keyring)?;
+        if let Some(store) = &self.remote {
+            store.advance().map_err(Error::from)?;
+        }
+        head_after(&*self.store, &self.keyring, state_dir, kept)
     }
 }
 
@@ -120,14 +130,25 @@ pub(crate) fn open_checkpoint(note: &UnverifiedCheckpoint, keyring: &Keyring) ->
 /// # Errors
 /// If the log shrank or was rewritten since this user last saw it.
 pub(crate) fn verified_head(store: &dyn Read, keyring: &Keyring, state_dir: &Path) -> Result<Checkpoint> {
+    let kept = kept(state_dir, keyring)?;
+    head_after(store, keyring, state_dir, kept)
+}
+
+/// The checkpoint that this user verified last. It is read before the ledger's newest: another command of theirs may
+/// replace it at any time.
+fn kept(state_dir: &Path, keyring: &Keyring) -> Result<Option<Checkpoint>> {
+    let path = kept_path(state_dir, keyring);
+    let Ok(kept) = std::fs::read(&path) else { return Ok(None) };
+    let kept = UnverifiedCheckpoint::parse(&kept).map_err(anyhow::Error::from);
+    let kept = kept.and_then(|kept| open_checkpoint(&kept, keyring));
+    kept.map(Some).with_context(|| format!("the checkpoint that you kept, {}", path.display()))
+}
+
+fn head_after(store: &dyn Read, keyring: &Keyring, state_dir: &Path, kept: Option<Checkpoint>) -> Result<Checkpoint> {
     let note = read::checkpoint(store)?;
     let head = open_checkpoint(&note, keyring)?;
     let kept_path = kept_path(state_dir, keyring);
-    if let Ok(kept) = std::fs::read(&kept_path) {
-        let kept = UnverifiedCheckpoint::parse(&kept)
-            .map_err(anyhow::Error::from)
-            .and_then(|kept| open_checkpoint(&kept, keyring))
-            .with_context(|| format!("the checkpoint that you kept, {}", kept_path.display()))?;
+    if let Some(kept) = kept {
         check_continues(store, &kept, &head).with_context(|| {
             format!("your own copy of an earlier checkpoint ({}) contradicts this ledger", kept_path.display())
         })?;

@@ -12,7 +12,7 @@ use crate::commands::act::{Blobs, show};
 use crate::context::Context;
 use crate::keystore;
 use crate::remote;
-use crate::session::{Reader, Speaker, Words, open_writer, seen_at, verified_head, write_anchor};
+use crate::session::{Reader, Speaker, Words, open_writer, seen_at, write_anchor};
 
 /// A ledger that is read, and somebody who can speak in it.
 pub(crate) struct Voice {
@@ -54,7 +54,7 @@ impl Voice {
         if reader.remote.is_some() && !blobs.is_empty() {
             bail!("a value of 32 KiB or more can't be sent to a server; say this where the ledger is");
         }
-        let head = verified_head(&*reader.store, &reader.keyring, &context.state_dir()?)?;
+        let head = reader.head(&context.state_dir()?)?;
         let build = |words: &Words| {
             let seen = seen_at(&*reader.store, &words.sub, &head)?;
             speaker.build(reader.keyring.audience(), words, Some(seen))

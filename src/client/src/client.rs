@@ -279,3 +279,53 @@ fn authorities(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
     }
     if found.is_empty() { Err(bad()) } else { Ok(found) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn client(url: &str, options: &Options) -> Result<Client, Error> {
+        Client::new(url.parse().unwrap(), Some(Zeroizing::new("bls_secret".to_owned())), options)
+    }
+
+    #[test]
+    fn a_token_goes_in_the_clear_only_to_this_machine_unless_the_caller_says_so() {
+        let told = Options { plain_http: true, ..Options::default() };
+        for (url, untold_is_fine) in
+            [("https://192.0.2.1", true), ("http://127.0.0.1:1", true), ("http://192.0.2.1", false)]
+        {
+            let untold = client(url, &Options::default());
+            assert_eq!(untold.is_ok(), untold_is_fine, "{url}");
+            assert!(untold.is_ok() || matches!(untold, Err(Error::PlainHttp { .. })), "{url}");
+            assert!(client(url, &told).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_in_no_debug_and_no_error() {
+        let client = client("http://127.0.0.1:1", &Options::default()).unwrap();
+        assert!(!format!("{client:?}").contains("secret"));
+        let error = client.checkpoint().unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("secret"));
+        let session: Session =
+            serde_json::from_str(r#"{"session":"bls_secret","actor":"person/a","expires":"x"}"#).unwrap();
+        assert!(!format!("{session:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_no_file_of_authorities() {
+        for pem in ["", "no certificate", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            let options = Options { authorities_pem: Some(pem.as_bytes().to_vec()), ..Options::default() };
+            assert!(client("https://192.0.2.1", &options).is_err(), "{pem}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_encoded() {
+        let pairs = [("stream", "incident/".to_owned()), ("since", "2026-01-01T00:00:00+01:00 &x=ü".to_owned())];
+        assert_eq!(query_text(&pairs), "?stream=incident%2F&since=2026-01-01T00%3A00%3A00%2B01%3A00%20%26x%3D%C3%BC");
+        assert_eq!(query_text(&[]), "");
+    }
+}

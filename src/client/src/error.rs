@@ -58,7 +58,7 @@ pub enum Error {
     #[error("the server can't do this now: {0}")]
     Unavailable(Box<Problem>),
     /// No answer. A statement that was sent may have been recorded: to send it again is safe.
-    #[error("{server} does not answer: {cause}")]
+    #[error("{server} can't be reached: {cause}")]
     Unreachable {
         /// Its address.
         server: String,

@@ -55,3 +55,40 @@ pub(crate) fn check_root(tile: &Tile, hashes: &[Hash], above: &Hash) -> Result<(
 fn first_leaf(tile: &Tile) -> u64 {
     tile.start().checked_shl(8 * u32::from(tile.level())).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn hashes(count: u8) -> Vec<Hash> {
+        (0..count).map(|n| Hash::of(&[n])).collect()
+    }
+
+    fn tile(width: u16) -> Tile {
+        Tile::new(0, 0, width).unwrap()
+    }
+
+    #[test]
+    fn a_tile_at_the_right_edge_only_grows() {
+        let mut tiles = Tiles::default();
+        tiles.keep(&tile(3), hashes(3)).unwrap();
+        tiles.keep(&tile(5), hashes(5)).unwrap();
+        tiles.keep(&tile(2), hashes(2)).unwrap();
+        assert_eq!(tiles.get(0, 0, 5).unwrap(), hashes(5));
+        assert_eq!((tiles.get(0, 0, 6), tiles.get(1, 0, 1)), (None, None));
+        let mut other = hashes(6);
+        other[4] = Hash::of(b"other");
+        assert!(matches!(tiles.keep(&tile(6), other), Err(StoreError::Corrupt { .. })));
+        assert_eq!(tiles.get(0, 0, 5).unwrap(), hashes(5), "what was vouched for stays");
+    }
+
+    #[test]
+    fn a_full_tile_has_the_root_that_is_above_it() {
+        let full: Vec<Hash> = (0..=255).map(|n| Hash::of(&[n])).collect();
+        let mut tree = Frontier::default();
+        full.iter().for_each(|hash| tree.push(*hash));
+        assert!(check_root(&tile(256), &full, &tree.root()).is_ok());
+        assert!(check_root(&tile(256), &full, &full[0]).is_err());
+    }
+}

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::places::{Place, json};
-use crate::{blotter, run, said};
+use crate::{blotter, cannot_run, run, said};
 
 /// `blotter serve` on a free port.
 struct Served {
@@ -25,8 +25,12 @@ struct Served {
 
 impl Served {
     fn start(place: &Place) -> Self {
+        Self::start_with(place, &["--listen", "127.0.0.1:0"])
+    }
+
+    fn start_with(place: &Place, args: &[&str]) -> Self {
         let mut command = place.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).stdin(Stdio::null());
+        command.args(["serve", "--json"]).args(args).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -280,7 +284,27 @@ fn what_needs_the_directory_says_what_to_do_instead() {
         assert!(said.contains("--server http://127.0.0.1:1: ") && said.contains("run `blotter"), "{said}");
     }
     let said = place.fails(2, &["log", "--server", "http://127.0.0.1:1"]);
-    assert!(said.contains("does not answer"), "{said}");
+    assert!(said.contains("can't be reached"), "{said}");
+}
+
+#[test]
+fn a_server_is_reached_over_tls_if_somebody_vouches_for_it() {
+    let place = Place::played();
+    let (key, certificate) = (place.beside("key.pem"), place.beside("cert.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=localhost"]);
+    openssl.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).stdin(Stdio::null());
+    if !openssl.output().is_ok_and(|output| output.status.success()) {
+        return cannot_run("TLS, because openssl makes no certificate here");
+    }
+    let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
+    let server = Served::start_with(&place, &["--listen", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key]);
+    let guest = Guest::of(&place, &server.url, &["grc"]);
+    let said = guest.fails(2, &["login", "--as", "grc", "--anchor", "anchor.json"]);
+    assert!(said.contains("certificate"), "{said}");
+    guest.done(&["login", "--as", "grc", "--anchor", "anchor.json", "--server-ca", certificate]);
+    guest.done(&["log", "--server-ca", certificate]);
 }
 
 /// What a lying server changes in an answer to this path.
@@ -333,58 +357,136 @@ fn relay(mut client: TcpStream, upstream: SocketAddr, lie: &Lie) -> Option<()> {
     client.write_all(&body).ok()
 }
 
-/// Changes one byte of entry `seq` wherever it is shown; and its leaf hash, too; and that in the tile, too.
-fn changed_entry(seq: u64, leaf_too: bool, tile_too: bool) -> Lie {
-    let forged = move |text: &str| text.replacen("\"recorded\":\"20", "\"recorded\":\"19", 1);
-    let leaf: Arc<std::sync::Mutex<Option<Hash>>> = Arc::default();
-    Arc::new(move |path, body| {
-        if tile_too && path.starts_with("/tile/0/") {
-            let at = seq as usize * 32;
-            let mut body = body;
-            if let (Some(leaf), Some(place)) = (*leaf.lock().unwrap(), body.get_mut(at..at + 32)) {
-                place.copy_from_slice(&leaf.0);
-            }
-            return body;
-        }
+/// An entry as it is, and as a lying server shows it.
+struct Forged {
+    seq: u64,
+    text: String,
+    leaf: Hash,
+}
+
+impl Forged {
+    fn of(place: &Place, seq: u64) -> Self {
+        let text = place.done(&["show", &seq.to_string(), "--raw"]);
+        let forged = text.replacen("\"recorded\":\"20", "\"recorded\":\"19", 1);
+        assert_ne!(forged, text);
+        Self { seq, leaf: Hash::of_leaf(forged.as_bytes()), text: forged }
+    }
+
+    /// One byte of the entry is another wherever it is shown; and its leaf hash fits, if `leaf_too`.
+    fn in_views(&self, body: Vec<u8>, leaf_too: bool) -> Vec<u8> {
         let Ok(mut page) = serde_json::from_slice::<Value>(&body) else { return body };
-        for entry in page["entries"].as_array_mut().into_iter().flatten() {
-            if entry["seq"] != seq {
-                continue;
-            }
-            let text = forged(entry["entry"].as_str().unwrap());
-            assert_ne!(Some(text.as_str()), entry["entry"].as_str());
-            let new = Hash::of_leaf(text.as_bytes());
-            *leaf.lock().unwrap() = Some(new);
+        for entry in page["entries"].as_array_mut().into_iter().flatten().filter(|entry| entry["seq"] == self.seq) {
+            entry["entry"] = self.text.as_str().into();
             if leaf_too {
-                entry["leaf"] = new.to_string().into();
+                entry["leaf"] = self.leaf.to_string().into();
             }
-            entry["entry"] = text.into();
         }
         serde_json::to_vec(&page).unwrap()
-    })
+    }
+
+    /// The tile of leaf hashes has the forged one.
+    fn in_tile(&self, path: &str, mut body: Vec<u8>) -> Vec<u8> {
+        if path.starts_with("/tile/0/") {
+            let at = self.seq as usize * 32;
+            body[at..at + 32].copy_from_slice(&self.leaf.0);
+        }
+        body
+    }
 }
 
 #[test]
-fn a_server_that_changes_an_entry_is_caught() {
+fn a_server_that_lies_is_caught() {
     let place = Place::played();
     let server = Served::start(&place);
     let guest = Guest::signed_in(&place, &server, "grc");
     let seq = json(&guest.done(&[&COMMENT[..], &["--json"]].concat()))["seq"].as_u64().unwrap();
     fs::write(guest.path("session"), guest.session()).unwrap();
-    let honest = lying(server.address, Arc::new(|_, body| body));
-    let through = |url: &str, args: &[&str]| guest.run(&[args, &["--server", url, "--token-file", "session"]].concat());
-    let output = through(&honest, &["log", "--json"]);
+    let through = |lie: Lie, args: &[&str]| {
+        let url = lying(server.address, lie);
+        guest.run(&[args, &["--server", &url, "--token-file", "session"]].concat())
+    };
+    let output = through(Arc::new(|_, body| body), &["log", "--json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), place.done(&["log", "--json"]), "{}", said(&output));
-    for (leaf_too, tile_too) in [(false, false), (true, false), (true, true)] {
-        let url = lying(server.address, changed_entry(seq, leaf_too, tile_too));
-        for args in [&["log"][..], &["show", &seq.to_string()], &["show", "incident/INC-2025-0725"], &COMMENT] {
-            let output = through(&url, args);
-            let caught = output.status.code() == Some(1) && !said(&output).contains("19");
-            // With the forged tile the first answers are still true: the client learns of it from what it kept.
-            assert!(caught || said(&output).contains("entry"), "{leaf_too} {tile_too} {args:?}: {}", said(&output));
-            assert_ne!(output.status.code(), Some(0), "{leaf_too} {tile_too} {args:?}: {}", said(&output));
-        }
+    let forged = Arc::new(Forged::of(&place, seq));
+    let with_forged = |lie: fn(&Forged, &str, Vec<u8>) -> Vec<u8>| -> Lie {
+        let forged = Arc::clone(&forged);
+        Arc::new(move |path, body| lie(&forged, path, body))
+    };
+    let replaced = |from: &'static str, to: &'static str| -> Lie {
+        Arc::new(move |path, body| match path.starts_with("/v1/streams/") || path.starts_with("/v1/entries") {
+            true => String::from_utf8(body).unwrap().replace(from, to).into_bytes(),
+            false => body,
+        })
+    };
+    let log = &["log"][..];
+    let count = format!("\"count\":{}", json(&stream_head(&server, &guest))["count"]);
+    for (what, lie, args) in [
+        ("a byte", with_forged(|forged, _, body| forged.in_views(body, false)), log),
+        ("and its hash", with_forged(|forged, _, body| forged.in_views(body, true)), log),
+        ("and the tree", with_forged(|forged, path, body| forged.in_tile(path, forged.in_views(body, true))), log),
+        ("a byte, to who signs", with_forged(|forged, _, body| forged.in_views(body, false)), &COMMENT),
+        ("the tree, to who signs", with_forged(|forged, path, body| forged.in_tile(path, body)), &COMMENT),
+        ("a shorter stream", replaced(count.leak(), "\"count\":2"), &COMMENT),
+        ("another value", replaced("\"disclosures\":[\"W", "\"disclosures\":[\"X"), log),
+    ] {
+        let output = through(lie, args);
+        assert_eq!(output.status.code(), Some(1), "{what}: {}", said(&output));
+        assert!(output.stdout.is_empty(), "{what}: {}", said(&output));
     }
+    let size = place.done(&["log", "--all", "--json"]).lines().count() as u64;
+    assert_eq!(size, seq + 1, "nobody signed anything on the strength of a lie");
+}
+
+/// What the server says of the stream of [`COMMENT`].
+fn stream_head(server: &Served, guest: &Guest) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let bearer = format!("authorization: Bearer {}", guest.session());
+    let path = "/v1/streams/incident/INC-2025-0725";
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n{bearer}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn a_followed_server_shows_what_comes_in() {
+    let place = Place::played();
+    let server = Served::start(&place);
+    let guest = Guest::signed_in(&place, &server, "grc");
+    let mut command = guest.command();
+    command.args(["log", "-n", "1", "--follow", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut following = command.spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let first = json(&lines.next().unwrap().unwrap());
+    let seq = json(&guest.done(&[&COMMENT[..], &["--json"]].concat()))["seq"].as_u64().unwrap();
+    let next = json(&lines.next().unwrap().unwrap());
+    assert_eq!((first["seq"].as_u64(), next["seq"].as_u64()), (Some(seq - 1), Some(seq)));
+    following.kill().unwrap();
+    following.wait().unwrap();
+}
+
+#[test]
+fn a_context_file_comes_from_a_server_too() {
+    let place = Place::played();
+    let server = Served::start(&place);
+    let guest = Guest::signed_in(&place, &server, "grc");
+    guest.done(&["sign", "--context-for", "incident/INC-2025-0725", "--since", "40", "--out", "context"]);
+    let args = ["--context", "context", "--anchor", "anchor.json", "--as", "grc", "--yes", "--out", "signed"];
+    guest.done(&[&["sign", "comment.added", "incident/INC-2025-0725", "--data", "text=x"], &args[..]].concat());
+    guest.done(&["append", "signed"]);
+}
+
+#[test]
+fn an_admin_reads_the_keyring_and_is_told_what_is_withheld() {
+    let place = Place::played();
+    let server = Served::start(&place);
+    let guest = Guest::signed_in(&place, &server, "founder");
+    let said = said_all(&guest, &["log", "-n", "3"]);
+    assert!(said.contains("not for you"), "{said}");
+    let said = guest.fails(2, &["show", "30"]);
+    assert!(said.contains("entry 30 is withheld"), "{said}");
+    let output = guest.run(&["show", "ledger"]);
+    assert!(output.status.success() && !output.stdout.is_empty(), "{}", crate::said(&output));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::files;
-use crate::session::{Reader, anchor_of, verified_head};
+use crate::session::{Reader, anchor_of};
 
 const WHAT_TO_DO: &str = "\
 Keep this where whoever runs the ledger can't change it: with an auditor, a notary, in another system, on paper. Verification
@@ -31,7 +31,7 @@ pub(crate) struct AnchorArgs {
 
 pub(crate) fn run(context: &Context, args: &AnchorArgs) -> Result<()> {
     let reader = Reader::open(context)?;
-    verified_head(&*reader.store, &reader.keyring, &context.state_dir()?)?;
+    reader.head(&context.state_dir()?)?;
     let anchor = anchor_of(&*reader.store, &reader.keyring)?;
     let json = json!({
         "origin": anchor.origin.as_str(), "genesis": anchor.genesis.to_string(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use blotter_client::RemoteStore;
+use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Appended, BATCH_ENTRIES_MAX, Error, Ledger, read};
 use blotter_record::limits::PRESENTATION_BYTES_MAX;
 use clap::Args;
@@ -50,7 +51,11 @@ pub(crate) fn run(context: &Context, args: &Append) -> Result<Exit> {
     }
     let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>>>()?;
     let place = match remote::store(context)? {
-        Some(store) => Place::There(Reader::open_remote(context, store.clone())?, store),
+        Some(store) => {
+            // The receipts of its answers are held against the ledger's keys, as the log itself has them.
+            let reader = Reader::open_remote(context, store.clone())?;
+            Place::There(Box::new(reader.keyring), store)
+        }
         None => Place::Here(open_writer(context)?),
     };
     let mut run = Run { context, place: &place, receipts: args.receipts.as_deref(), counts: Counts::default() };
@@ -72,7 +77,7 @@ pub(crate) fn run(context: &Context, args: &Append) -> Result<Exit> {
 /// Where the statements go.
 enum Place {
     Here(Ledger),
-    There(Reader, RemoteStore),
+    There(Box<Keyring>, RemoteStore),
 }
 
 /// A statement that is in, now or from before.
@@ -96,7 +101,7 @@ impl Place {
     fn append_many(&self, texts: &[String]) -> Result<Vec<Result<Recorded, NotIn>>> {
         match self {
             Self::Here(ledger) => Ok(ledger.append_many(texts).into_iter().map(answered_here).collect()),
-            Self::There(reader, store) => send(reader, store, texts, false),
+            Self::There(keyring, store) => send(keyring, store, texts, false),
         }
     }
 
@@ -104,7 +109,7 @@ impl Place {
     fn append_list(&self, texts: &[String]) -> Result<Vec<Result<Recorded, NotIn>>> {
         let ledger = match self {
             Self::Here(ledger) => ledger,
-            Self::There(reader, store) => return send(reader, store, texts, true),
+            Self::There(keyring, store) => return send(keyring, store, texts, true),
         };
         let mut prepared = Vec::with_capacity(texts.len());
         let mut at_fault = Vec::new();
@@ -127,17 +132,22 @@ impl Place {
     fn receipt(&self, seq: u64) -> Result<String> {
         Ok(match self {
             Self::Here(ledger) => ledger.receipt(seq)?.to_json().to_text(),
-            Self::There(reader, _) => read::receipt(&*reader.store, seq)?.to_json().to_text(),
+            Self::There(_, store) => read::receipt(store, seq)?.to_json().to_text(),
         })
     }
 }
 
-fn send(reader: &Reader, store: &RemoteStore, texts: &[String], atomic: bool) -> Result<Vec<Result<Recorded, NotIn>>> {
+fn send(
+    keyring: &Keyring,
+    store: &RemoteStore,
+    texts: &[String],
+    atomic: bool,
+) -> Result<Vec<Result<Recorded, NotIn>>> {
     if texts.is_empty() {
         return Ok(Vec::new());
     }
     let results = remote::send(store, texts, atomic)?;
-    let answer = |(text, result): (&String, _)| match remote::recorded(&reader.keyring, text, result) {
+    let answer = |(text, result): (&String, _)| match remote::recorded(keyring, text, result) {
         Ok((Appended { seq, repeated, .. }, receipt)) => {
             Ok(Recorded { seq, repeated, receipt: Some(receipt.to_text()) })
         }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::session::{Reader, check_continues, open_checkpoint, open_database, verified_head};
+use crate::session::{Reader, check_continues, open_checkpoint, open_database};
 
 /// Print the newest checkpoint
 ///
@@ -25,7 +25,7 @@ pub(crate) struct CheckpointArgs {
 
 pub(crate) fn run(context: &Context, args: &CheckpointArgs) -> Result<()> {
     let reader = Reader::open(context)?;
-    let head = verified_head(&*reader.store, &reader.keyring, &context.state_dir()?)?;
+    let head = reader.head(&context.state_dir()?)?;
     let Some(size) = args.at else {
         // The log may have grown since; the note that was verified is the one of that size.
         let (note, _) = signed_at(context, &reader, head.size())?;
