@@ -88,10 +88,9 @@ impl Caller {
     pub(crate) fn reads(&self, app: &App) -> Result<Reads, Problem> {
         let holds = |actor: &ActorId, role| app.keyring().holds(actor, role, &app.now());
         match self {
-            Self::Nobody => Err(Problem::new(
-                "not-signed-in",
-                "reading needs a session (`blotter login`) or a token with the scope read",
-            )),
+            Self::Nobody => {
+                Err(Problem::new("not-signed-in", "reading needs a session, or a token with the scope read"))
+            }
             Self::Token { .. } if self.has_scope("read") || self.has_scope("audit") => Ok(Reads::All),
             Self::Token { .. } => Err(Problem::new("not-allowed", "this token has neither the scope read nor audit")),
             Self::Person { actor, .. } if READERS.iter().any(|role| holds(actor, *role)) => Ok(Reads::All),

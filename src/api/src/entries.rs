@@ -32,6 +32,14 @@ pub(crate) struct EntriesQuery {
     /// From this entry on: the cursor of the page before.
     #[serde(default)]
     from: u64,
+    /// Only entries before this one.
+    before: Option<u64>,
+    /// The newest of them, newest first: then ask again with `before`, not with `from`.
+    #[serde(default)]
+    newest: bool,
+    /// Only those that the keyring is folded from.
+    #[serde(default)]
+    trusted: bool,
     /// How many, at most 1000; 100 if it is not said.
     limit: Option<usize>,
     /// In this stream; a kind, such as `incident/`, means all of that kind.
@@ -53,9 +61,10 @@ pub(crate) struct EntriesQuery {
 /// A page of entries.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page {
-    /// In the order of the log.
+    /// In the order of the log; with `newest`, the other way round.
     entries: Vec<EntryView>,
-    /// `from` of the next page. With this and the same filter one can ask again and again, and misses nothing.
+    /// `from` of the next page, with `newest` its `before`. With this and the same filter one can ask again and again, and
+    /// misses nothing.
     next: u64,
     /// Whether there is more now.
     more: bool,
@@ -133,8 +142,11 @@ pub(crate) async fn entries(
 ) -> Result<Json<Page>, Problem> {
     let reads = caller.reads(&app)?;
     let filter = filter(&query)?;
+    if query.trusted && !filter.is_empty() {
+        return Err(Problem::new("bad-parameter", "trusted: not together with other filters").at("trusted"));
+    }
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    app.read(move |app, store| page(app, store, &caller, reads, &filter, query.from, limit)).await.map(Json)
+    app.read(move |app, store| page(app, store, &caller, reads, &query, &filter, limit)).await.map(Json)
 }
 
 fn page(
@@ -142,26 +154,41 @@ fn page(
     store: &dyn Read,
     caller: &Caller,
     reads: Reads,
+    query: &EntriesQuery,
     filter: &Filter,
-    from: u64,
     limit: usize,
 ) -> Result<Page, Problem> {
     let shown = app.shown(store)?;
     let size = shown.position();
-    let mut unusable = |why: &str| tracing::warn!(why, "scanning the log, because the index can't be used");
-    let finder = Finder::open(&app.views, store, filter, &mut |_, _| {}, &mut unusable)?;
-    let seqs = finder.seqs(store, filter, (from, size), false, limit)?;
+    let (from, end) = (query.from, query.before.map_or(size, |before| before.min(size)));
+    let seqs = if query.trusted {
+        let trusted = store.trusted()?.into_iter().filter(|seq| (from..end).contains(seq));
+        if query.newest { trusted.rev().take(limit).collect() } else { trusted.take(limit).collect() }
+    } else {
+        let mut unusable = |why: &str| tracing::warn!(why, "scanning the log, because the index can't be used");
+        let finder = Finder::open(&app.views, store, filter, &mut |_, _| {}, &mut unusable)?;
+        finder.seqs(store, filter, (from, end), query.newest, limit)?
+    };
     let mut entries = Vec::with_capacity(seqs.len());
-    for run in seqs.chunk_by(|a, b| a + 1 == *b) {
-        for entry in read::entries(store, run[0], run.len())? {
+    for run in seqs.chunk_by(|a, b| a.abs_diff(*b) == 1) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let mut found = read::entries(store, first.min(last), run.len())?;
+        if first > last {
+            found.reverse();
+        }
+        for entry in found {
             entries.push(view(app, store, &shown, caller, reads, entry)?);
         }
     }
-    let next = match seqs.last() {
-        Some(last) if seqs.len() == limit => last + 1,
-        _ => size.max(from),
+    let last = seqs.last().filter(|_| seqs.len() == limit);
+    let (next, more) = match (query.newest, last) {
+        (true, last) => (last.copied().unwrap_or(from), last.is_some_and(|last| *last > from)),
+        (false, last) => {
+            let next = last.map_or(end.max(from), |last| last + 1);
+            (next, next < end)
+        }
     };
-    Ok(Page { entries, next, more: next < size, size })
+    Ok(Page { entries, next, more, size })
 }
 
 /// An entry as `caller` may see it.
@@ -354,6 +381,60 @@ async fn head_of(app: Arc<App>, caller: Caller, id: String) -> Result<Json<Strea
         let seq = store.stream_seqs(&stream, state.count - 1, 1)?.first().copied().unwrap_or_default();
         let (count, leaf) = (state.count, state.leaf.to_string());
         Ok(StreamView { stream: state.id.to_string(), count, leaf, seq, imported: state.imported })
+    };
+    app.read(find).await.map(Json)
+}
+
+/// Which of a stream's entries.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SeqsQuery {
+    /// From its entry of this number on, counted from 0.
+    #[serde(default)]
+    from_n: u64,
+    /// How many, at most 1000; 100 if it is not said.
+    limit: Option<usize>,
+}
+
+/// Seqs of a stream's entries
+#[utoipa::path(get, path = "/v1/streams/{kind}/{name}/entries", tag = "entries", params(SeqsQuery,
+    ("kind" = String, Path, description = "Such as `incident`"), ("name" = String, Path, description = "Such as `INC-2026-0042`")), responses(
+    (status = 200, description = "In their order: entry `from_n` of the stream and those behind it", body = Vec<u64>),
+    (status = "4XX", description = "Not for this caller, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
+), security(("token" = [])))]
+pub(crate) async fn stream_seqs(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((kind, name)): Path<(String, String)>,
+    Query(query): Query<SeqsQuery>,
+) -> Result<Json<Vec<u64>>, Problem> {
+    seqs_of(app, caller, format!("{kind}/{name}"), query).await
+}
+
+/// Seqs of the entries of the stream `ledger`
+#[utoipa::path(get, path = "/v1/streams/ledger/entries", tag = "entries", params(SeqsQuery), responses(
+    (status = 200, description = "In their order", body = Vec<u64>),
+    (status = "4XX", description = "Not for this caller, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
+), security(("token" = [])))]
+pub(crate) async fn ledger_stream_seqs(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<SeqsQuery>,
+) -> Result<Json<Vec<u64>>, Problem> {
+    seqs_of(app, caller, "ledger".to_owned(), query).await
+}
+
+async fn seqs_of(app: Arc<App>, caller: Caller, id: String, query: SeqsQuery) -> Result<Json<Vec<u64>>, Problem> {
+    let reads = caller.reads(&app)?;
+    let stream: Id = id.parse().map_err(|e| Problem::new("bad-parameter", format!("stream: {e}")).at("stream"))?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let find = move |app: &App, store: &dyn Read| {
+        let shown = app.shown(store)?;
+        caller.sees(reads, &shown, [&stream].into_iter())?;
+        Ok(store.stream_seqs(&stream, query.from_n, limit)?)
     };
     app.read(find).await.map(Json)
 }

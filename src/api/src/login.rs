@@ -89,7 +89,9 @@ pub(crate) async fn login(
     let login = unverified.verify(&key.public).map_err(|_| refuse("the signature does not verify"))?;
     let url = format!("{}/v1/login", app.config.url);
     if login.actor != key.actor {
-        return Err(refuse("iss is not the owner of the key"));
+        // Whoever signed this holds the key, and may know whose it is here.
+        let wrong = refuse("iss is not the owner of the key").at("iss");
+        return Err(Problem { wanted: vec![key.actor.to_string()], ..wrong });
     }
     if login.actor.kind() != "person" {
         return Err(refuse("people sign in; a service has a token"));

@@ -29,7 +29,7 @@ pub struct Problem {
     /// With `jti-taken`: the entry that has the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// With `role-missing`: who may say this.
+    /// With `role-missing`: who may say this. With `login-refused` at `iss`: whose key it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<String>,
     /// With `seen-stale`: the stream as it is now.

@@ -34,6 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entries::by_jti))
         .routes(routes!(entries::ledger_stream))
         .routes(routes!(entries::stream))
+        .routes(routes!(entries::ledger_stream_seqs))
+        .routes(routes!(entries::stream_seqs))
         .routes(routes!(follow::follow))
         .routes(routes!(proofs::checkpoint))
         .routes(routes!(proofs::inclusion))

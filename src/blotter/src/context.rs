@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use blotter_client::Server;
 use blotter_record::{Hash, Jti};
 use clap::Args;
 
@@ -21,6 +22,22 @@ pub(crate) struct Globals {
     /// Where head files and the checkpoints that you verified are kept, outside the ledger
     #[arg(long, global = true, value_name = "DIR", env = "BLOTTER_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+
+    /// The ledger on this server, instead of the one in --dir
+    #[arg(long, global = true, value_name = "URL", env = "BLOTTER_SERVER")]
+    pub(crate) server: Option<Server>,
+
+    /// Read the token for --server from the first line of this file, instead of using the session of `blotter login`
+    #[arg(long, global = true, value_name = "FILE", env = "BLOTTER_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Certificates (PEM) that vouch for --server, instead of the public authorities
+    #[arg(long, global = true, value_name = "FILE", env = "BLOTTER_SERVER_CA")]
+    pub(crate) server_ca: Option<PathBuf>,
+
+    /// Speak plain HTTP to a --server on another machine: everybody between can read along, and take the session
+    #[arg(long = "plain-http-server", global = true)]
+    pub(crate) plain_http: bool,
 
     /// Print JSON, for machines
     #[arg(long, global = true)]

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::merkle::{inclusion_proof, verify_inclusion};
-use blotter_ledger::{Error, Read, Stored, Tree, read};
+use blotter_ledger::{Error, Stored, Tree, read};
 use blotter_record::{Disclosure, Entry, Hash, Jti, Statement, genesis_prev};
 
 use crate::commands::checkpoint::newest_note;
@@ -48,7 +48,7 @@ impl Examined {
 /// # Errors
 /// Only if the ledger can't be read; what is wrong with the entry is in the checks.
 pub(crate) fn examine(reader: &Reader, stored: Stored) -> Result<Examined> {
-    let (store, keyring) = (&reader.store, &reader.keyring);
+    let (store, keyring) = (&*reader.store, &reader.keyring);
     let seq = stored.seq;
     let keyring_then = read::keyring_before(store, seq.max(1))?.unwrap_or_else(|| keyring.clone());
     let mut checks = vec![Check { name: "inclusion", outcome: in_log(reader, &stored) }];
@@ -100,13 +100,13 @@ fn parse(stored: &Stored) -> Result<(Entry, Statement), String> {
 
 fn in_log(reader: &Reader, stored: &Stored) -> Result<String, String> {
     let (_, head) = newest_note(reader).map_err(|e| format!("{e:#}"))?;
-    let path = inclusion_proof(&Tree(&reader.store), stored.seq, head.size()).map_err(|e| e.to_string())?;
+    let path = inclusion_proof(&Tree(&*reader.store), stored.seq, head.size()).map_err(|e| e.to_string())?;
     verify_inclusion(&stored.leaf, stored.seq, head.size(), head.root(), &path).map_err(|e| e.to_string())?;
     Ok(format!("in the log of {} entries that the newest checkpoint signs", head.size()))
 }
 
 fn links(reader: &Reader, entry: &Entry) -> Result<String, String> {
-    let store = &reader.store;
+    let store = &*reader.store;
     let leaf_at = |seq: u64| store.hashes(0, seq, 1).map_err(|e| e.to_string()).map(|hashes| hashes[0]);
     let before = match entry.seq.checked_sub(1) {
         Some(seq) => leaf_at(seq)?,
@@ -173,7 +173,7 @@ pub(crate) fn values(reader: &Reader, statement: &Statement, texts: &[String]) -
 /// The fields of a statement that an executed erasure names.
 fn erased_fields(reader: &Reader, order: &Jti, of: &Jti) -> Result<Vec<String>> {
     let Some(seq) = reader.store.seq_of(order).map_err(Error::from)? else { return Ok(Vec::new()) };
-    let executed = read::entries(&reader.store, seq, 1)?.pop().and_then(|entry| entry.said);
+    let executed = read::entries(&*reader.store, seq, 1)?.pop().and_then(|entry| entry.said);
     let items = executed.iter().flat_map(|(_, statement)| statement.facts.items("items"));
     Ok(items.filter(|item| item.jti == *of).map(|item| item.field.clone()).collect())
 }

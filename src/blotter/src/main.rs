@@ -9,6 +9,7 @@ mod keystore;
 mod out;
 mod own_keys;
 mod people;
+mod remote;
 mod row;
 mod session;
 mod voice;
@@ -51,6 +52,8 @@ enum Command {
     Init(commands::init::Init),
     Serve(commands::serve::Serve),
     Actor(commands::actor::Actor),
+    Login(commands::login::Login),
+    Logout(commands::login::Logout),
     Token(commands::token::Token),
     Webhook(commands::webhook::Webhook),
     Key(commands::key::Key),
@@ -102,6 +105,9 @@ fn log_to_stderr(cli: &Cli) {
 }
 
 fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    if let (Some(server), Some(instead)) = (&context.globals.server, only_here(&command)) {
+        anyhow::bail!("--server {server}: {instead} (without --server, and BLOTTER_SERVER unset)");
+    }
     match command {
         Command::Init(args) => commands::init::run(context, &args)?,
         Command::Act(args) => commands::act::run(context, &args)?,
@@ -119,6 +125,8 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Completions(args) => commands::completions::run(context, &args)?,
         Command::Key(args) => commands::key::run(context, &args)?,
         Command::Serve(args) => commands::serve::run(context, &args)?,
+        Command::Login(args) => commands::login::login(context, &args)?,
+        Command::Logout(_) => commands::login::logout(context)?,
         Command::Token(args) => commands::token::run(context, &args)?,
         Command::Webhook(args) => commands::webhook::run(context, &args)?,
         Command::Unlock(args) => commands::unlock::run(context, &args)?,
@@ -129,12 +137,40 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What to do instead of a command that needs the ledger's directory, if it is one.
+fn only_here(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Init(_) => {
+            "a ledger is founded on the machine that it will live on: run `blotter init --dir DIR` there"
+        }
+        Command::Demo(_) => "the demo makes a ledger of its own: run `blotter demo --dir DIR`",
+        Command::Serve(_) => "a server serves the ledger in a directory: run `blotter serve --dir DIR` where that is",
+        Command::Backup(_) => {
+            "a backup is a copy of the database: run `blotter backup --dir DIR FILE` where the ledger is"
+        }
+        Command::Restore(_) => "a backup is restored into a directory: run `blotter restore --dir DIR FILE` there",
+        Command::Import(_) => {
+            "a history is imported with the ledger's own keys: run `blotter import --dir DIR` where it is"
+        }
+        Command::Verify(_) => {
+            "the whole log is verified from its database: run `blotter verify DIR --anchor FILE` where the ledger or a \
+             backup of it is; what other commands show from a server, they verify"
+        }
+        Command::Key(args) if args.is_of_ledger() => {
+            "the ledger's own key is rotated where it is: run `blotter key rotate-ledger --dir DIR` there"
+        }
+        _ => return None,
+    })
+}
+
 fn report(out: &Out, error: &anyhow::Error) -> Exit {
     use blotter_ledger::Error;
-    let refused = matches!(
-        error.downcast_ref::<Error>(),
-        Some(Error::Refused(_) | Error::ListRefused { .. } | Error::Malformed(_))
-    );
+    let from_server = error.downcast_ref::<blotter_client::Error>();
+    let refused = matches!(from_server, Some(blotter_client::Error::Refused(_)))
+        || matches!(
+            error.downcast_ref::<Error>(),
+            Some(Error::Refused(_) | Error::ListRefused { .. } | Error::Malformed(_))
+        );
     let exit = match error.downcast_ref::<Error>() {
         _ if refused => Exit::Refused,
         Some(Error::Corrupt { .. }) => Exit::Damaged,
@@ -145,7 +181,7 @@ fn report(out: &Out, error: &anyhow::Error) -> Exit {
             Some(Error::Refused(refusal)) => refusal.code(),
             Some(Error::Malformed(_)) => "malformed",
             Some(Error::Corrupt { .. }) => "damaged",
-            _ => "could-not-run",
+            _ => from_server.and_then(|error| error.problem()).map_or("could-not-run", |problem| &problem.code),
         };
         out.line(&serde_json::json!({ "error": format!("{error:#}"), "code": code }).to_string());
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use blotter_client::RemoteStore;
 use blotter_keys::anchor::Anchor;
 use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use blotter_keys::jwk::thumbprint;
@@ -20,28 +21,58 @@ use blotter_record::{
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
 use crate::keystore::{LEDGER_KEY, read_key};
 use crate::own_keys::checkpoint_keys;
+use crate::remote;
 
 /// A ledger opened for reading; some other process may be writing it.
 pub(crate) struct Reader {
-    pub(crate) store: Sqlite,
+    pub(crate) store: Box<dyn Read>,
     pub(crate) keyring: Keyring,
+    /// The same store, if it is on a server.
+    pub(crate) remote: Option<RemoteStore>,
 }
 
 impl Reader {
-    /// Opens the ledger of `--dir`; the keyring is proven to be in the tree that its newest checkpoint signs.
+    /// Opens the ledger of `--server`, or of `--dir`; the keyring is proven to be in the tree that its newest checkpoint
+    /// signs.
     pub(crate) fn open(context: &Context) -> Result<Self> {
-        Self::open_dir(context.dir())
+        match remote::store(context)? {
+            Some(store) => Self::open_remote(context, store),
+            None => Self::open_dir(context.dir()),
+        }
     }
 
     pub(crate) fn open_dir(dir: &Path) -> Result<Self> {
-        let database = dir.join(DATABASE);
-        if !database.is_file() {
-            return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
-        }
-        let store = Sqlite::open_read_only(&database).map_err(Error::from)?;
+        let store = open_database(dir)?;
         let keyring = read::open_keyring(&store)?.keyring;
-        Ok(Self { store, keyring })
+        Ok(Self { store: Box::new(store), keyring, remote: None })
     }
+
+    /// Opens a ledger on a server, which must be the one that was there before, and continue what this user verified last.
+    pub(crate) fn open_remote(context: &Context, store: RemoteStore) -> Result<Self> {
+        let keyring = read::open_keyring(&store)?.keyring;
+        remote::check_known(context, store.client().server(), &keyring)?;
+        let reader = Self { store: Box::new(store.clone()), keyring, remote: Some(store) };
+        reader.head(&context.state_dir()?)?;
+        Ok(reader)
+    }
+
+    /// The newest checkpoint, verified and kept, as [`verified_head`] has it; the view of a server moves on to it.
+    pub(crate) fn head(&self, state_dir: &Path) -> Result<Checkpoint> {
+        let kept = kept(state_dir, &self.keyring)?;
+        if let Some(store) = &self.remote {
+            store.advance().map_err(Error::from)?;
+        }
+        head_after(&*self.store, &self.keyring, state_dir, kept)
+    }
+}
+
+/// The database of the ledger in a directory, for reading.
+pub(crate) fn open_database(dir: &Path) -> Result<Sqlite> {
+    let database = dir.join(DATABASE);
+    if !database.is_file() {
+        return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
+    }
+    Ok(Sqlite::open_read_only(&database).map_err(Error::from)?)
 }
 
 /// Opens the ledger of `--dir` for writing.
@@ -51,7 +82,7 @@ pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
         return Err(Error::NotALedger { dir: dir.to_owned(), why: format!("there is no {DATABASE}") }.into());
     }
     let own = |name: &str| context.keys_dir().join(format!("{name}.key"));
-    let checkpoint = checkpoint_keys(context, &Reader::open(context)?.keyring)?;
+    let checkpoint = checkpoint_keys(context, &Reader::open_dir(dir)?.keyring)?;
     let actor = own(LEDGER_KEY).exists().then(|| read_key(context, &own(LEDGER_KEY))).transpose()?;
     let opening = Opening {
         keys: LedgerKeys { checkpoint, actor },
@@ -99,14 +130,25 @@ pub(crate) fn open_checkpoint(note: &UnverifiedCheckpoint, keyring: &Keyring) ->
 /// # Errors
 /// If the log shrank or was rewritten since this user last saw it.
 pub(crate) fn verified_head(store: &dyn Read, keyring: &Keyring, state_dir: &Path) -> Result<Checkpoint> {
+    let kept = kept(state_dir, keyring)?;
+    head_after(store, keyring, state_dir, kept)
+}
+
+/// The checkpoint that this user verified last. It is read before the ledger's newest: another command of theirs may
+/// replace it at any time.
+fn kept(state_dir: &Path, keyring: &Keyring) -> Result<Option<Checkpoint>> {
+    let path = kept_path(state_dir, keyring);
+    let Ok(kept) = std::fs::read(&path) else { return Ok(None) };
+    let kept = UnverifiedCheckpoint::parse(&kept).map_err(anyhow::Error::from);
+    let kept = kept.and_then(|kept| open_checkpoint(&kept, keyring));
+    kept.map(Some).with_context(|| format!("the checkpoint that you kept, {}", path.display()))
+}
+
+fn head_after(store: &dyn Read, keyring: &Keyring, state_dir: &Path, kept: Option<Checkpoint>) -> Result<Checkpoint> {
     let note = read::checkpoint(store)?;
     let head = open_checkpoint(&note, keyring)?;
     let kept_path = kept_path(state_dir, keyring);
-    if let Ok(kept) = std::fs::read(&kept_path) {
-        let kept = UnverifiedCheckpoint::parse(&kept)
-            .map_err(anyhow::Error::from)
-            .and_then(|kept| open_checkpoint(&kept, keyring))
-            .with_context(|| format!("the checkpoint that you kept, {}", kept_path.display()))?;
+    if let Some(kept) = kept {
         check_continues(store, &kept, &head).with_context(|| {
             format!("your own copy of an earlier checkpoint ({}) contradicts this ledger", kept_path.display())
         })?;
@@ -149,7 +191,7 @@ pub(crate) fn seen_now(store: &dyn Read, keyring: &Keyring, stream: &Id, state_d
 
 /// `seen` for a stream by a head that was verified just now.
 pub(crate) fn seen_at(store: &dyn Read, stream: &Id, head: &Checkpoint) -> Result<Seen> {
-    let last = match store.stream(stream).map_err(Error::from)? {
+    let last = match store.stream_head(stream).map_err(Error::from)? {
         None => None,
         Some(state) => {
             let n = state.count - 1;

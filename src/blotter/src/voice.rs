@@ -2,6 +2,8 @@
 //! is signed is what was shown: nothing is built anew between the question and the signature.
 
 use anyhow::{Context as _, Result, bail};
+use blotter_client::{LineResult, RemoteStore};
+use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Appended, Error, read};
 use blotter_record::Presentation;
 use serde_json::{Value, json};
@@ -9,7 +11,8 @@ use serde_json::{Value, json};
 use crate::commands::act::{Blobs, show};
 use crate::context::Context;
 use crate::keystore;
-use crate::session::{Reader, Speaker, Words, open_writer, seen_at, verified_head, write_anchor};
+use crate::remote;
+use crate::session::{Reader, Speaker, Words, open_writer, seen_at, write_anchor};
 
 /// A ledger that is read, and somebody who can speak in it.
 pub(crate) struct Voice {
@@ -24,7 +27,7 @@ pub(crate) struct Said {
 }
 
 impl Voice {
-    /// The ledger of `--dir`, and the owner of the key of `--as`.
+    /// The ledger of `--dir` or `--server`, and the owner of the key of `--as`.
     pub(crate) fn open(context: &Context) -> Result<Self> {
         let reader = Reader::open(context)?;
         let speaker = Speaker::of(keystore::signer(context, Some(&reader.keyring))?, &reader.keyring)?;
@@ -48,9 +51,12 @@ impl Voice {
         beware: Option<&str>,
     ) -> Result<Vec<Said>> {
         let Self { reader, speaker } = self;
-        let head = verified_head(&reader.store, &reader.keyring, &context.state_dir()?)?;
+        if reader.remote.is_some() && !blobs.is_empty() {
+            bail!("a value of 32 KiB or more can't be sent to a server; say this where the ledger is");
+        }
+        let head = reader.head(&context.state_dir()?)?;
         let build = |words: &Words| {
-            let seen = seen_at(&reader.store, &words.sub, &head)?;
+            let seen = seen_at(&*reader.store, &words.sub, &head)?;
             speaker.build(reader.keyring.audience(), words, Some(seen))
         };
         let unsigned = words.iter().map(build).collect::<Result<Vec<_>>>()?;
@@ -61,17 +67,45 @@ impl Voice {
             ask(context, &parts.join("\n\n"))?;
         }
         let presentations = unsigned.into_iter().map(|unsigned| speaker.sign(unsigned)).collect::<Result<Vec<_>>>()?;
-        let ledger = open_writer(context)?;
-        let prepared = presentations
-            .iter()
-            .zip(std::iter::once(blobs).chain(std::iter::repeat_with(Blobs::new)))
-            .map(|(presentation, blobs)| ledger.prepare(&presentation.to_text(), blobs))
-            .collect::<Result<Vec<_>, _>>()?;
-        let answers = ledger.append_list(prepared)?;
-        let said = outcome(answers, presentations)?;
-        ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))??;
-        Ok(said)
+        match &reader.remote {
+            Some(server) => record_there(server, &reader.keyring, presentations),
+            None => record_here(context, presentations, blobs),
+        }
     }
+}
+
+fn record_here(context: &Context, presentations: Vec<Presentation>, blobs: Blobs) -> Result<Vec<Said>> {
+    let ledger = open_writer(context)?;
+    let prepared = presentations
+        .iter()
+        .zip(std::iter::once(blobs).chain(std::iter::repeat_with(Blobs::new)))
+        .map(|(presentation, blobs)| ledger.prepare(&presentation.to_text(), blobs))
+        .collect::<Result<Vec<_>, _>>()?;
+    let answers = ledger.append_list(prepared)?;
+    let said = outcome(answers, presentations)?;
+    ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))??;
+    Ok(said)
+}
+
+fn record_there(server: &RemoteStore, keyring: &Keyring, presentations: Vec<Presentation>) -> Result<Vec<Said>> {
+    let texts: Vec<String> = presentations.iter().map(Presentation::to_text).collect();
+    let results = remote::send(server, &texts, true)?;
+    let is_at_fault = |result: &LineResult| matches!(&result.problem, Some(why) if why.code != "list-refused");
+    let at_fault = results.iter().position(is_at_fault).unwrap_or(0);
+    let alone = results.len() == 1;
+    let mut answers = Vec::new();
+    for ((text, result), presentation) in texts.iter().zip(results).zip(&presentations) {
+        answers
+            .push(remote::recorded(keyring, text, result).map_err(|why| (why, presentation.statement.event.clone())));
+    }
+    if answers.get(at_fault).is_some_and(Result::is_err) {
+        let (why, event) = answers.swap_remove(at_fault).expect_err("looked at just now");
+        let error = anyhow::Error::from(why);
+        return Err(if alone { error } else { error.context(format!("nothing was recorded, because of {event}")) });
+    }
+    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(|(why, _)| anyhow::Error::from(why))?;
+    let said = answers.into_iter().zip(presentations);
+    Ok(said.map(|((appended, _), presentation)| Said { appended, presentation }).collect())
 }
 
 /// Asks whether to sign what `question` shows.

@@ -22,7 +22,7 @@ pub use ledger::{
 pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 pub use prepare::{BlobRef, Prepared};
 pub use sqlite::Sqlite;
-pub use store::{Batch, NewEntry, Read, Readers, Store, StoreError, Stored, Tree};
+pub use store::{Batch, NewEntry, Read, Readers, Store, StoreError, Stored, StreamHead, Tree};
 pub use writer::{Appended, LedgerKeys};
 
 /// Microseconds since 1970, from outside.

@@ -53,6 +53,17 @@ impl Stored {
     }
 }
 
+/// The head of a stream: what a signer names in `seen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamHead {
+    /// Its id, as first written.
+    pub id: Id,
+    /// Its entries, at least 1.
+    pub count: u64,
+    /// Leaf hash of the last.
+    pub leaf: Hash,
+}
+
 /// One commit: everything that becomes true at once.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -121,11 +132,20 @@ pub trait Read: Send {
     /// If the store can't be read.
     fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, StoreError>;
 
-    /// The head of a stream, its id compared without case.
+    /// A stream as the judge must know it, its id compared without case.
     ///
     /// # Errors
     /// If the store can't be read.
     fn stream(&self, id: &Id) -> Result<Option<StreamState>, StoreError>;
+
+    /// What a reader needs to know of a stream's head. A store that only reads may know no more than this.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    fn stream_head(&self, id: &Id) -> Result<Option<StreamHead>, StoreError> {
+        let head = |state: StreamState| StreamHead { id: state.id, count: state.count, leaf: state.leaf };
+        Ok(self.stream(id)?.map(head))
+    }
 
     /// Seqs of a stream's entries, from its entry `from_n` on, at most `limit`.
     ///

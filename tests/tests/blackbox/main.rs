@@ -12,6 +12,7 @@ mod kill;
 mod places;
 mod resources;
 mod served;
+mod server;
 mod strace;
 
 use std::collections::BTreeMap;

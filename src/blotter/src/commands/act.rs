@@ -102,7 +102,7 @@ pub(crate) fn run(context: &Context, args: &Act) -> Result<()> {
     let (mut words, blobs) = args.what.words()?;
     let voice = Voice::open(context)?;
     name_actors(context, &voice.reader.keyring, &mut words);
-    let since = since(context, &voice.reader.store, &words.sub, &voice.speaker)?;
+    let since = since(context, &*voice.reader.store, &words.sub, &voice.speaker)?;
     let said = voice.say_with(context, &[words], blobs, Some(&since))?;
     let [said] = &said[..] else { bail!("one statement was said, and {} were recorded", said.len()) };
     print_appended(context, said);
@@ -253,7 +253,7 @@ pub(crate) fn fact_text(fact: &Fact) -> String {
 /// What has happened in the stream since this actor last acted in it.
 fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) -> Result<String> {
     const SHOWN_MAX: u64 = 20;
-    let Some(state) = store.stream(stream).map_err(blotter_ledger::Error::from)? else {
+    let Some(state) = store.stream_head(stream).map_err(blotter_ledger::Error::from)? else {
         return Ok(context.out.toned(Tone::Dim, "Nothing has been said in this stream before."));
     };
     let first = state.count.saturating_sub(SHOWN_MAX);

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::files;
-use crate::session::{Reader, anchor_of, verified_head};
+use crate::session::{Reader, anchor_of};
 
 const WHAT_TO_DO: &str = "\
 Keep this where whoever runs the ledger can't change it: with an auditor, a notary, in another system, on paper. Verification
@@ -31,8 +31,8 @@ pub(crate) struct AnchorArgs {
 
 pub(crate) fn run(context: &Context, args: &AnchorArgs) -> Result<()> {
     let reader = Reader::open(context)?;
-    verified_head(&reader.store, &reader.keyring, &context.state_dir()?)?;
-    let anchor = anchor_of(&reader.store, &reader.keyring)?;
+    reader.head(&context.state_dir()?)?;
+    let anchor = anchor_of(&*reader.store, &reader.keyring)?;
     let json = json!({
         "origin": anchor.origin.as_str(), "genesis": anchor.genesis.to_string(),
         "ledger_vkey": anchor.ledger_vkey.to_string(), "founder": anchor.founder.to_string(),
@@ -68,7 +68,7 @@ fn check_replaces(reader: &Reader, path: &Path) -> Result<()> {
 
 /// Whether an anchor is of this ledger, however far it got.
 pub(crate) fn check_same_ledger(reader: &Reader, anchor: &Anchor) -> Result<()> {
-    let now = anchor_of(&reader.store, &reader.keyring)?;
+    let now = anchor_of(&*reader.store, &reader.keyring)?;
     if (&anchor.origin, anchor.genesis, anchor.founder) == (&now.origin, now.genesis, now.founder) {
         return Ok(());
     }
@@ -78,11 +78,11 @@ pub(crate) fn check_same_ledger(reader: &Reader, anchor: &Anchor) -> Result<()> 
 /// Whether this log continues what an anchor's holder saw.
 fn check_continues_anchor(reader: &Reader, old: &Anchor) -> Result<()> {
     check_same_ledger(reader, old)?;
-    let now = anchor_of(&reader.store, &reader.keyring)?;
+    let now = anchor_of(&*reader.store, &reader.keyring)?;
     let corrupt = |what: &str| Error::Corrupt { seq: old.size, what: what.to_owned() };
     if old.size > now.size {
         return Err(corrupt("the anchor saw more entries than there are: the log was cut, or restored").into());
     }
-    let root = root_at(&Tree(&reader.store), old.size)?;
+    let root = root_at(&Tree(&*reader.store), old.size)?;
     if root == old.root { Ok(()) } else { Err(corrupt("the log is not the one that the anchor saw").into()) }
 }

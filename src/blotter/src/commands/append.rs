@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use blotter_client::RemoteStore;
+use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Appended, BATCH_ENTRIES_MAX, Error, Ledger, read};
 use blotter_record::limits::PRESENTATION_BYTES_MAX;
 use clap::Args;
@@ -16,7 +18,8 @@ use crate::Exit;
 use crate::context::Context;
 use crate::files;
 use crate::out::{Tone, plain};
-use crate::session::{open_writer, write_anchor};
+use crate::remote::{self, NotRecorded};
+use crate::session::{Reader, open_writer, write_anchor};
 
 /// So much text is verified and appended at once.
 const CHUNK_BYTES_MAX: usize = 8 * 1_048_576;
@@ -47,16 +50,121 @@ pub(crate) fn run(context: &Context, args: &Append) -> Result<Exit> {
         std::fs::create_dir_all(dir).with_context(|| format!("the directory for receipts, {}", dir.display()))?;
     }
     let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>>>()?;
-    let ledger = open_writer(context)?;
-    let mut run = Run { context, ledger: &ledger, receipts: args.receipts.as_deref(), counts: Counts::default() };
+    let place = match remote::store(context)? {
+        Some(store) => {
+            // The receipts of its answers are held against the ledger's keys, as the log itself has them.
+            let reader = Reader::open_remote(context, store.clone())?;
+            Place::There(Box::new(reader.keyring), store)
+        }
+        None => Place::Here(open_writer(context)?),
+    };
+    let mut run = Run { context, place: &place, receipts: args.receipts.as_deref(), counts: Counts::default() };
     let bar = progress(context, &inputs);
     let done = if args.atomic { run.whole(inputs) } else { run.line_by_line(inputs, &bar) };
     bar.finish_and_clear();
     // Also after a failure: what was appended before it is in, and the anchor should say so.
-    let anchored = ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))?;
+    let anchored = match &place {
+        Place::Here(ledger) => {
+            ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))?.map(drop)
+        }
+        Place::There(..) => Ok(()),
+    };
     done?;
     anchored?;
     Ok(run.summary())
+}
+
+/// Where the statements go.
+enum Place {
+    Here(Ledger),
+    There(Box<Keyring>, RemoteStore),
+}
+
+/// A statement that is in, now or from before.
+struct Recorded {
+    seq: u64,
+    repeated: bool,
+    /// The receipt that came with the answer.
+    receipt: Option<String>,
+}
+
+/// Why a statement is not in.
+enum NotIn {
+    /// For a reason of its own: a stable code, and in words.
+    Refused(String, String),
+    /// Because something failed; nothing is known of it.
+    Failed(anyhow::Error),
+}
+
+impl Place {
+    /// Appends statements, each for itself.
+    fn append_many(&self, texts: &[String]) -> Result<Vec<Result<Recorded, NotIn>>> {
+        match self {
+            Self::Here(ledger) => Ok(ledger.append_many(texts).into_iter().map(answered_here).collect()),
+            Self::There(keyring, store) => send(keyring, store, texts, false),
+        }
+    }
+
+    /// Appends all of them, or none.
+    fn append_list(&self, texts: &[String]) -> Result<Vec<Result<Recorded, NotIn>>> {
+        let ledger = match self {
+            Self::Here(ledger) => ledger,
+            Self::There(keyring, store) => return send(keyring, store, texts, true),
+        };
+        let mut prepared = Vec::with_capacity(texts.len());
+        let mut at_fault = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            match ledger.prepare(text, Vec::new()) {
+                Ok(one) => prepared.push(one),
+                Err(error) => at_fault.push((index, error)),
+            }
+        }
+        if let Some((first, why)) = at_fault.first().map(|(index, error)| (*index, error.to_string())) {
+            let others = || NotIn::Refused("list-refused".to_owned(), format!("line {} was refused: {why}", first + 1));
+            let mut answers: Vec<_> = texts.iter().map(|_| Err(others())).collect();
+            at_fault.into_iter().for_each(|(index, error)| answers[index] = answered_here(Err(error)));
+            return Ok(answers);
+        }
+        Ok(ledger.append_list(prepared)?.into_iter().map(answered_here).collect())
+    }
+
+    /// The receipt of an entry, as FORMAT.md §7 has it.
+    fn receipt(&self, seq: u64) -> Result<String> {
+        Ok(match self {
+            Self::Here(ledger) => ledger.receipt(seq)?.to_json().to_text(),
+            Self::There(_, store) => read::receipt(store, seq)?.to_json().to_text(),
+        })
+    }
+}
+
+fn send(
+    keyring: &Keyring,
+    store: &RemoteStore,
+    texts: &[String],
+    atomic: bool,
+) -> Result<Vec<Result<Recorded, NotIn>>> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let results = remote::send(store, texts, atomic)?;
+    let answer = |(text, result): (&String, _)| match remote::recorded(keyring, text, result) {
+        Ok((Appended { seq, repeated, .. }, receipt)) => {
+            Ok(Recorded { seq, repeated, receipt: Some(receipt.to_text()) })
+        }
+        Err(NotRecorded::Refused(problem)) => Err(NotIn::Refused(problem.code, problem.detail)),
+        Err(unproven) => Err(NotIn::Failed(unproven.into())),
+    };
+    Ok(texts.iter().zip(results).map(answer).collect())
+}
+
+fn answered_here(answer: Result<Appended, Error>) -> Result<Recorded, NotIn> {
+    match answer {
+        Ok(Appended { seq, repeated, .. }) => Ok(Recorded { seq, repeated, receipt: None }),
+        Err(error @ (Error::Malformed(_) | Error::Refused(_) | Error::ListRefused { .. })) => {
+            Err(NotIn::Refused(code(&error).to_owned(), error.to_string()))
+        }
+        Err(error) => Err(NotIn::Failed(error.into())),
+    }
 }
 
 /// A line of an input.
@@ -151,7 +259,7 @@ struct Counts {
 /// One run of the command.
 struct Run<'a> {
     context: &'a Context,
-    ledger: &'a Ledger,
+    place: &'a Place,
     receipts: Option<&'a Path>,
     counts: Counts,
 }
@@ -175,7 +283,7 @@ impl Run<'_> {
 
     fn chunk(&mut self, lines: Vec<Line>) -> Result<()> {
         let texts: Vec<String> = lines.iter().filter_map(|line| line.text.clone().ok()).collect();
-        let mut answers = self.ledger.append_many(&texts).into_iter();
+        let mut answers = self.place.append_many(&texts)?.into_iter();
         for line in &lines {
             match &line.text {
                 Err(why) => self.refused(line, "malformed", why),
@@ -189,7 +297,7 @@ impl Run<'_> {
     }
 
     fn whole(&mut self, inputs: Vec<Input>) -> Result<()> {
-        let (mut lines, mut prepared) = (Vec::new(), Vec::new());
+        let mut lines = Vec::new();
         for mut input in inputs {
             while let Some((line, _)) = input.next()? {
                 if lines.len() == BATCH_ENTRIES_MAX {
@@ -198,43 +306,40 @@ impl Run<'_> {
                 lines.push(line);
             }
         }
+        // A line that is no text is refused before anything is sent.
         for line in &lines {
-            let result = match &line.text {
-                Ok(text) => self.ledger.prepare(text, Vec::new()).map_err(|error| (code(&error), error.to_string())),
-                Err(why) => Err(("malformed", why.clone())),
-            };
-            match result {
-                Ok(one) => prepared.push(one),
-                Err((code, why)) => self.refused(line, code, &why),
+            if let Err(why) = &line.text {
+                self.refused(line, "malformed", why);
             }
         }
         if self.counts.refused > 0 || lines.is_empty() {
             return Ok(());
         }
-        let answers = self.ledger.append_list(prepared)?;
+        let texts: Vec<String> = lines.iter().filter_map(|line| line.text.clone().ok()).collect();
+        let answers = self.place.append_list(&texts)?;
         lines.iter().zip(answers).try_for_each(|(line, answer)| self.answered(line, answer))
     }
 
-    fn answered(&mut self, line: &Line, answer: Result<Appended, Error>) -> Result<()> {
-        let appended = match answer {
-            Ok(appended) => appended,
-            Err(error @ (Error::Malformed(_) | Error::Refused(_) | Error::ListRefused { .. })) => {
-                self.refused(line, code(&error), &error.to_string());
+    fn answered(&mut self, line: &Line, answer: Result<Recorded, NotIn>) -> Result<()> {
+        let Recorded { seq, repeated, receipt } = match answer {
+            Ok(recorded) => recorded,
+            Err(NotIn::Refused(code, why)) => {
+                self.refused(line, &code, &why);
                 return Ok(());
             }
-            Err(error) => {
+            Err(NotIn::Failed(error)) => {
                 let at = format!("{}, line {}", line.file, line.number);
                 return Err(error).context(at);
             }
         };
-        let Appended { seq, repeated, .. } = appended;
         if repeated {
             self.counts.repeated += 1
         } else {
             self.counts.appended += 1
         }
         if let Some(dir) = self.receipts {
-            self.write_receipt(dir, seq)?;
+            let text = receipt.map_or_else(|| self.place.receipt(seq), Ok)?;
+            files::write(&dir.join(format!("{seq}.receipt.json")), format!("{text}\n").as_bytes())?;
         }
         let json = json!({ "file": line.file, "line": line.number, "seq": seq, "repeated": repeated });
         self.context.out.result(&json, || {
@@ -251,12 +356,6 @@ impl Run<'_> {
             let refused = out.toned(Tone::Bad, "refused");
             format!("{}:{}  {refused} [{code}] {}", plain(&line.file), line.number, plain(why))
         });
-    }
-
-    fn write_receipt(&self, dir: &Path, seq: u64) -> Result<()> {
-        let path = dir.join(format!("{seq}.receipt.json"));
-        let text = self.ledger.receipt(seq)?.to_json().to_text();
-        files::write(&path, format!("{text}\n").as_bytes())
     }
 
     fn summary(&self) -> Exit {

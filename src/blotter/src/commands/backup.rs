@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::files;
-use crate::session::{Reader, anchor_of};
+use crate::session::{anchor_of, open_database};
 
 /// Copy the ledger into one file, while it is in use
 ///
@@ -25,10 +25,11 @@ pub(crate) struct Backup {
 }
 
 pub(crate) fn run(context: &Context, args: &Backup) -> Result<()> {
-    let reader = Reader::open(context)?;
+    let store = open_database(context.dir())?;
+    read::open_keyring(&store)?;
     files::refuse_existing(&args.file)?;
     let temporary = files::temporary(&args.file)?;
-    let copied = copy(&reader.store, &temporary, &args.file);
+    let copied = copy(&store, &temporary, &args.file);
     if copied.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }

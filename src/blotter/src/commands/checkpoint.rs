@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::session::{Reader, check_continues, open_checkpoint, verified_head};
+use crate::session::{Reader, check_continues, open_checkpoint, open_database};
 
 /// Print the newest checkpoint
 ///
@@ -25,25 +25,40 @@ pub(crate) struct CheckpointArgs {
 
 pub(crate) fn run(context: &Context, args: &CheckpointArgs) -> Result<()> {
     let reader = Reader::open(context)?;
-    let head = verified_head(&reader.store, &reader.keyring, &context.state_dir()?)?;
+    let head = reader.head(&context.state_dir()?)?;
     let Some(size) = args.at else {
         // The log may have grown since; the note that was verified is the one of that size.
-        let (note, _) = signed_at(&reader, head.size())?;
+        let (note, _) = signed_at(context, &reader, head.size())?;
         return print(context, &note, &head, json!({}));
     };
     if size > head.size() {
         bail!("the log has {} entries", head.size());
     }
-    let (note, old) = signed_at(&reader, size)?;
-    check_continues(&reader.store, &old, &head)?;
-    let proof = prove(&Tree(&reader.store), size, head.size())?;
+    let (note, old) = signed_at(context, &reader, size)?;
+    check_continues(&*reader.store, &old, &head)?;
+    let proof = prove(&Tree(&*reader.store), size, head.size())?;
     let proof: Vec<_> = consistency_proof::print(&proof).lines().map(str::to_owned).collect();
     print(context, &note, &old, json!({ "newest_size": head.size(), "consistency": proof }))
 }
 
+/// The newest checkpoint of at most this size. A server shows the newest of all.
+fn checkpoint_upto(context: &Context, reader: &Reader, size: u64) -> Result<Option<(u64, String)>> {
+    if reader.remote.is_none() {
+        return Ok(open_database(context.dir())?.checkpoint_upto(size).map_err(Error::from)?);
+    }
+    let note = read::checkpoint(&*reader.store)?;
+    if note.claimed_size() > size {
+        bail!(
+            "a server shows its newest checkpoint, of {} entries; older ones are where the ledger is",
+            note.claimed_size()
+        );
+    }
+    Ok(Some((note.claimed_size(), note.note().to_string())))
+}
+
 /// The checkpoint of exactly this size, verified under the keys of its time.
-fn signed_at(reader: &Reader, size: u64) -> Result<(UnverifiedCheckpoint, Checkpoint)> {
-    let Some((found, note)) = reader.store.checkpoint_upto(size).map_err(Error::from)? else {
+fn signed_at(context: &Context, reader: &Reader, size: u64) -> Result<(UnverifiedCheckpoint, Checkpoint)> {
+    let Some((found, note)) = checkpoint_upto(context, reader, size)? else {
         bail!("no checkpoint was signed at size {size}: one is signed after each commit, and not between");
     };
     if found != size {
@@ -82,6 +97,8 @@ fn print(context: &Context, note: &UnverifiedCheckpoint, checkpoint: &Checkpoint
 
 /// The newest checkpoint as it stands, for those who have verified the ledger already.
 pub(crate) fn newest_note(reader: &Reader) -> Result<(UnverifiedCheckpoint, Checkpoint)> {
-    let size = read::checkpoint(&reader.store)?.claimed_size();
-    signed_at(reader, size)
+    let note = read::checkpoint(&*reader.store)?;
+    let checkpoint = open_checkpoint(&note, &reader.keyring)
+        .map_err(|e| Error::Corrupt { seq: note.claimed_size(), what: format!("its checkpoint: {e}") })?;
+    Ok((note, checkpoint))
 }

@@ -34,6 +34,13 @@ enum KeyCommand {
     RotateLedger(rotate::RotateLedger),
 }
 
+impl Key {
+    /// Whether it is about the ledger's own key.
+    pub(crate) fn is_of_ledger(&self) -> bool {
+        matches!(self.command, KeyCommand::RotateLedger(_))
+    }
+}
+
 pub(crate) fn run(context: &Context, args: &Key) -> Result<()> {
     match &args.command {
         KeyCommand::New(args) => files::new(context, args),

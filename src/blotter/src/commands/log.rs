@@ -1,14 +1,17 @@
 //! `blotter log`: what has been recorded, filtered, page by page, or as it comes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use blotter_api::finder::Finder;
+use blotter_client::{EntriesQuery, RemoteStore};
 use blotter_keys::keyring::Keyring;
-use blotter_ledger::{Error, Read, Sqlite, read, read::ReadEntry};
+use blotter_ledger::{Error, Read, read, read::ReadEntry};
 use blotter_projections::{Filter, Pattern, Row, Span, VIEWS};
+use blotter_record::Instant;
 use clap::Args;
 
 use crate::context::{Context, now_us};
@@ -25,6 +28,8 @@ const PAGE: usize = 1_000;
 const TOLD_ENTRIES_MIN: u64 = 50_000;
 /// How often the log is looked at for new entries, in milliseconds.
 const FOLLOW_MS: u64 = 250;
+/// How often a server is asked for its newest checkpoint, in milliseconds.
+const FOLLOW_THERE_MS: u64 = 1_000;
 
 /// Show what was recorded
 ///
@@ -98,9 +103,13 @@ pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {
     let reader = Reader::open(context)?;
     let filter = args.filter(context, &reader.keyring)?;
     let size = reader.store.size().map_err(Error::from)?;
-    let finder = open_finder(context, &reader.store, &filter)?;
+    let place = match &reader.remote {
+        Some(store) => Place::There { store, withheld: Cell::new(0) },
+        None => Place::Here(open_finder(context, &*reader.store, &filter)?),
+    };
     let mut list = List::new(context, args, &reader, size);
-    let shown = args.print(&mut list, &finder, &filter, &reader, size)?;
+    let shown = args.print(&mut list, &place, &filter, &reader, size)?;
+    place.tell_withheld(context);
     if args.follow {
         return follow(list, &filter, &reader, size);
     }
@@ -123,6 +132,66 @@ fn open_finder(context: &Context, store: &dyn Read, filter: &Filter) -> Result<F
         context.out.note(&format!("scanning the log, because the index can't be used: {why}"));
     };
     Ok(Finder::open(&context.dir().join(VIEWS), store, filter, &mut progress, &mut unusable)?)
+}
+
+/// Where entries are found.
+enum Place<'a> {
+    Here(Finder),
+    There {
+        store: &'a RemoteStore,
+        /// Entries that were found, and are not for this reader.
+        withheld: Cell<usize>,
+    },
+}
+
+impl Place<'_> {
+    /// As [`Finder::seqs`] has it; a server leaves out what is not for this reader.
+    fn seqs(
+        &self,
+        store: &dyn Read,
+        filter: &Filter,
+        (from, end): (u64, u64),
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<u64>> {
+        let (store, withheld) = match self {
+            Self::Here(finder) => return Ok(finder.seqs(store, filter, (from, end), newest_first, limit)?),
+            Self::There { store, withheld } => (store, withheld),
+        };
+        let query = EntriesQuery { from, before: Some(end), limit, newest: newest_first, ..query(filter)? };
+        let (seqs, not_shown) = store.find(&query).map_err(Error::from)?;
+        withheld.set(withheld.get() + not_shown);
+        Ok(seqs)
+    }
+
+    fn tell_withheld(&self, context: &Context) {
+        if let Self::There { withheld, .. } = self
+            && withheld.get() > 0
+        {
+            context.out.note(&format!("{} more are not for you, and not shown", withheld.get()));
+        }
+    }
+}
+
+/// A filter, as the API takes it.
+fn query(filter: &Filter) -> Result<EntriesQuery> {
+    let text = |pattern: &Option<Pattern>| {
+        pattern.as_ref().map(|pattern| match pattern {
+            Pattern::Exact(text) | Pattern::Prefix(text) => text.clone(),
+        })
+    };
+    let instant = |us: Option<i64>| us.map(Instant::from_unix_us).transpose();
+    let time = |us| anyhow::Ok(instant(us)?.map(|instant| instant.as_str().to_owned()));
+    Ok(EntriesQuery {
+        stream: text(&filter.stream),
+        event: text(&filter.event),
+        actor: filter.actor.as_ref().map(|actor| actor.to_string()),
+        since: time(filter.recorded.since_us)?,
+        until: time(filter.recorded.until_us)?,
+        occurred_since: time(filter.occurred.since_us)?,
+        occurred_until: time(filter.occurred.until_us)?,
+        ..EntriesQuery::default()
+    })
 }
 
 impl Log {
@@ -153,7 +222,7 @@ impl Log {
     fn print(
         &self,
         list: &mut List<'_>,
-        finder: &Finder,
+        place: &Place<'_>,
         filter: &Filter,
         reader: &Reader,
         size: u64,
@@ -162,7 +231,7 @@ impl Log {
         let limit = if self.all { usize::MAX } else { self.limit.unwrap_or(SHOWN) };
         if !self.all && !self.reverse && (self.from.is_none() || self.before.is_some()) {
             // The newest of them, oldest first: they are found backwards, and all before the first is printed.
-            let mut seqs = finder.seqs(&reader.store, filter, (from, end), true, limit)?;
+            let mut seqs = place.seqs(&*reader.store, filter, (from, end), true, limit)?;
             seqs.reverse();
             for page in seqs.chunks(PAGE) {
                 list.print(page, filter, &reader.keyring)?;
@@ -174,7 +243,7 @@ impl Log {
         }
         let mut shown = 0;
         while from < end && shown < limit {
-            let seqs = finder.seqs(&reader.store, filter, (from, end), self.reverse, PAGE.min(limit - shown))?;
+            let seqs = place.seqs(&*reader.store, filter, (from, end), self.reverse, PAGE.min(limit - shown))?;
             let Some(last) = seqs.last() else { break };
             if self.reverse {
                 end = *last
@@ -212,7 +281,8 @@ struct List<'a> {
 
 impl<'a> List<'a> {
     fn new(context: &'a Context, args: &Log, reader: &'a Reader, size: u64) -> Self {
-        let rows = Rows { out: context.out, store: &reader.store, zone: args.zone.timezone, people: People::default() };
+        let rows =
+            Rows { out: context.out, store: &*reader.store, zone: args.zone.timezone, people: People::default() };
         Self { context, rows, columns: Columns::new(size), begun: false }
     }
 
@@ -288,11 +358,16 @@ fn follow(mut list: List<'_>, filter: &Filter, reader: &Reader, mut next: u64) -
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let mut keyring = reader.keyring.clone();
-    let mut last = leaf(&reader.store, next - 1)?;
+    let mut last = leaf(&*reader.store, next - 1)?;
     while !stop.load(Ordering::Relaxed) {
-        let new = read::entries(&reader.store, next, PAGE)?;
+        if let Some(store) = &reader.remote {
+            let there = follow_there(store, &mut list, filter, &mut keyring, &mut next)?;
+            std::thread::sleep(if there { Duration::ZERO } else { Duration::from_millis(FOLLOW_THERE_MS) });
+            continue;
+        }
+        let new = read::entries(&*reader.store, next, PAGE)?;
         let Some(newest) = new.last().map(|entry| entry.stored.clone()) else {
-            if leaf(&reader.store, next - 1)? != last {
+            if leaf(&*reader.store, next - 1)? != last {
                 return Err(Error::Corrupt { seq: next - 1, what: "was rewritten while we followed".into() }.into());
             }
             std::thread::sleep(Duration::from_millis(FOLLOW_MS));
@@ -308,7 +383,30 @@ fn follow(mut list: List<'_>, filter: &Filter, reader: &Reader, mut next: u64) -
     Ok(())
 }
 
-fn leaf(store: &Sqlite, seq: u64) -> Result<blotter_record::Hash> {
+/// Shows what is new on a server, up to a checkpoint that is verified to continue the one before; says whether there was any.
+fn follow_there(
+    store: &RemoteStore,
+    list: &mut List<'_>,
+    filter: &Filter,
+    keyring: &mut Keyring,
+    next: &mut u64,
+) -> Result<bool> {
+    let size = store.advance().map_err(Error::from)?;
+    if size == *next {
+        return Ok(false);
+    }
+    *keyring = read::open_keyring(store)?.keyring;
+    while *next < size {
+        let end = size.min(*next + PAGE as u64);
+        let range = EntriesQuery { from: *next, before: Some(end), limit: PAGE, ..query(filter)? };
+        let (seqs, _) = store.find(&range).map_err(Error::from)?;
+        list.print(&seqs, filter, keyring)?;
+        *next = end;
+    }
+    Ok(true)
+}
+
+fn leaf(store: &dyn Read, seq: u64) -> Result<blotter_record::Hash> {
     let leaf = store.hashes(0, seq, 1).map_err(Error::from)?.pop();
     leaf.ok_or_else(|| Error::Corrupt { seq, what: "not there any more".into() }.into())
 }

@@ -12,6 +12,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod login;
 pub(crate) mod proof;
 pub(crate) mod restore;
 pub(crate) mod serve;

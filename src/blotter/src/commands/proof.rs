@@ -9,7 +9,7 @@ use blotter_keys::consistency_proof;
 use blotter_keys::merkle::{self, inclusion_proof, root_at, verify_consistency};
 use blotter_keys::note::VerifierKey;
 use blotter_keys::tlog_proof::{TLOG_PROOF_BYTES_MAX, TlogProof};
-use blotter_ledger::{Error, Read, Tree, read};
+use blotter_ledger::{Error, Tree, read};
 use blotter_record::limits::ENTRY_BYTES_MAX;
 use blotter_record::{Entry, Hash, Json, Statement};
 use clap::{Args, Subcommand};
@@ -92,7 +92,7 @@ fn inclusion(context: &Context, seq: u64, out: Option<&Path>) -> Result<()> {
     if seq >= head.size() {
         bail!("there is no entry {seq}; the log has {}", head.size());
     }
-    let path = inclusion_proof(&Tree(&reader.store), seq, head.size())?;
+    let path = inclusion_proof(&Tree(&*reader.store), seq, head.size())?;
     let leaf = reader.store.hashes(0, seq, 1).map_err(Error::from)?;
     merkle::verify_inclusion(&leaf[0], seq, head.size(), head.root(), &path)
         .map_err(|e| Error::Corrupt { seq, what: e.to_string() })?;
@@ -108,7 +108,7 @@ fn consistency(context: &Context, old: u64, new: Option<u64>, out: Option<&Path>
     if old == 0 || old > new || new > head.size() {
         bail!("the log has {} entries: 1 ≤ OLD ≤ NEW ≤ {0} is wanted; every log continues the empty one", head.size());
     }
-    let tree = Tree(&reader.store);
+    let tree = Tree(&*reader.store);
     let (old_root, new_root) = (root_at(&tree, old)?, root_at(&tree, new)?);
     let proof = merkle::consistency_proof(&tree, old, new)?;
     verify_consistency(old, &old_root, new, &new_root, &proof)
@@ -123,7 +123,7 @@ fn consistency(context: &Context, old: u64, new: Option<u64>, out: Option<&Path>
 
 fn receipt(context: &Context, seq: u64, out: Option<&Path>) -> Result<()> {
     let reader = Reader::open(context)?;
-    let receipt = read::receipt(&reader.store, seq)?;
+    let receipt = read::receipt(&*reader.store, seq)?;
     if receipt.entry.is_empty() {
         bail!(
             "entry {seq} was expunged: its bytes are gone; `blotter proof inclusion {seq}` still proves that it was there"

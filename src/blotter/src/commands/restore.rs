@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use blotter_keys::anchor::Anchor;
 use blotter_keys::merkle::root_at;
 use blotter_ledger::head_file::{self, Head, HeadFile};
-use blotter_ledger::{DATABASE, Error, Read, Sqlite, Store, Tree, mark_restored};
+use blotter_ledger::{DATABASE, Error, Sqlite, Store, Tree, mark_restored};
 use clap::Args;
 use serde_json::json;
 
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &Restore) -> Result<Exit> {
         let (mut head_file, _) = HeadFile::open(&context.state_dir()?, &genesis).map_err(Error::from)?;
         head_file.write(&Head { size: anchor.size, root: anchor.root }).map_err(Error::from)?;
     }
-    let restored = write_anchor(&building.0, &reader.store, &reader.keyring)?;
+    let restored = write_anchor(&building.0, &*reader.store, &reader.keyring)?;
     drop(reader);
     let erased_again = Sqlite::open(&database).and_then(|mut store| store.erase_again(&erased)).map_err(Error::from)?;
     mark_restored(&building.0)?;
@@ -97,7 +97,7 @@ fn known_heads(signed: Option<Head>, anchor: Option<&Anchor>) -> Vec<Head> {
 fn age(reader: &Reader, known: Vec<Head>) -> Result<Age> {
     let size = reader.store.size().map_err(Error::from)?;
     for head in known.iter().filter(|head| head.size <= size) {
-        if root_at(&Tree(&reader.store), head.size)? != head.root {
+        if root_at(&Tree(&*reader.store), head.size)? != head.root {
             let what =
                 "this backup is of another log than the one that the ledger signed; nothing was restored".to_owned();
             return Err(Error::Corrupt { seq: head.size, what }.into());

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use blotter_keys::keyring::Keyring;
-use blotter_ledger::{Error, Read, Stored, read};
+use blotter_ledger::{Error, Stored, read};
 use blotter_record::{Entry, EventName, Id, Json, Jti, Role, Statement, base64url};
 use clap::Args;
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ fn entry_json(reader: &Reader, examined: &Examined) -> Result<Value> {
     json["claims"] = json_of(&statement.claims())?;
     json["data"] = data_json(&examined.data)?;
     json["roles_then"] = roles(&examined.keyring_then, placed, statement).into();
-    json["name"] = People::default().name(&reader.store, &reader.keyring, statement.actor()).into();
+    json["name"] = People::default().name(&*reader.store, &reader.keyring, statement.actor()).into();
     if let Some(key) = reader.keyring.key(&statement.kid) {
         json["key"] = json!({
             "kid": statement.kid.to_string(), "owner": key.actor.as_str(), "added_by_entry": key.added_seq,
@@ -187,7 +187,7 @@ fn said_pairs(
     statement: &Statement,
 ) -> Vec<(&'static str, String)> {
     let people = People::default();
-    let named = |actor| match people.name(&reader.store, &reader.keyring, actor) {
+    let named = |actor| match people.name(&*reader.store, &reader.keyring, actor) {
         Some(name) => format!("{actor} ({})", cut(&plain(&name), 80)),
         None => actor.to_string(),
     };
@@ -299,7 +299,7 @@ fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<Exit> {
         .parse::<Id>()
         .and_then(Id::into_stream)
         .map_err(|e| anyhow::anyhow!("{e}; an entry's number, a statement's id, or a stream is wanted"))?;
-    let Some(state) = reader.store.stream(&id).map_err(Error::from)? else {
+    let Some(state) = reader.store.stream_head(&id).map_err(Error::from)? else {
         bail!("nothing has been said in {id}");
     };
     let people = People::default();
@@ -312,7 +312,7 @@ fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<Exit> {
         }
         let mut lines = Vec::new();
         for seq in seqs {
-            let Some(entry) = read::entries(&reader.store, seq, 1)?.pop().filter(|entry| entry.stored.seq == seq)
+            let Some(entry) = read::entries(&*reader.store, seq, 1)?.pop().filter(|entry| entry.stored.seq == seq)
             else {
                 return Err(Error::Corrupt { seq, what: "not there".into() }.into());
             };
@@ -358,7 +358,7 @@ fn moment(
         if marks.is_empty() { String::new() } else { out.toned(Tone::Warn, &format!("  [{}]", marks.join(", "))) };
     let at = when::show(placed.recorded.unix_us(), args.zone.timezone);
     let event = out.toned(Tone::Strong, statement.event.as_str());
-    let who = people.short(&reader.store, &reader.keyring, statement.actor());
+    let who = people.short(&*reader.store, &reader.keyring, statement.actor());
     let mut text = format!("{n:>4}  {at}  {event}  {who}  {}{marks}", out.toned(Tone::Dim, &format!("(entry {seq})")));
     if let Some(happened) = statement
         .occurred

@@ -16,7 +16,7 @@ use super::act::{What, show};
 use super::key::request::{read_anchor, write_line};
 use crate::context::Context;
 use crate::keystore;
-use crate::session::{Reader, Speaker, Words, seen_now};
+use crate::session::{Reader, Speaker, Words, seen_at};
 use crate::voice::ask;
 
 /// Sign a statement into a file, to be appended later or elsewhere
@@ -70,7 +70,7 @@ fn sign_here(context: &Context, args: &Sign) -> Result<()> {
     let reader = Reader::open(context)
         .context("without the ledger at hand, say --context FILE --anchor FILE (`blotter sign --help`)")?;
     let speaker = Speaker::of(keystore::signer(context, Some(&reader.keyring))?, &reader.keyring)?;
-    let seen = seen_now(&reader.store, &reader.keyring, &words.sub, &context.state_dir()?)?;
+    let seen = seen_at(&*reader.store, &words.sub, &reader.head(&context.state_dir()?)?)?;
     let unsigned = speaker.build(reader.keyring.audience(), &words, Some(seen))?;
     finish(context, args, &speaker, unsigned, None)
 }

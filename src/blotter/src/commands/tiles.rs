@@ -53,17 +53,17 @@ pub(crate) fn run(context: &Context, args: &Tiles) -> Result<()> {
         // Other tiles under an old name would make two logs of one.
         let old = UnverifiedCheckpoint::parse(&old).map_err(anyhow::Error::from);
         old.and_then(|old| open_checkpoint(&old, &reader.keyring))
-            .and_then(|old| check_continues(&reader.store, &old, &head))
+            .and_then(|old| check_continues(&*reader.store, &old, &head))
             .with_context(|| format!("{} is there already; nothing was written", published.display()))?;
     }
     let mut done = Done::default();
     for tile in tiles_of(size) {
-        write_tile(&reader.store, &args.out, &tile, &mut done)?;
+        write_tile(&*reader.store, &args.out, &tile, &mut done)?;
     }
     if !args.without_entries {
         let expunged: HashSet<u64> = reader.keyring.expunged().map(|seq| seq / u64::from(WIDTH_FULL)).collect();
         for bundle in bundles_of(size) {
-            write_bundle(&reader.store, &args.out, &bundle, &expunged, &mut done)?;
+            write_bundle(&*reader.store, &args.out, &bundle, &expunged, &mut done)?;
         }
     }
     files::write(&published, note.note().to_string().as_bytes())?;

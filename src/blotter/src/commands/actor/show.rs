@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use blotter_keys::keyring::{Actor as Enrolled, Keyring};
-use blotter_ledger::{Error, Read};
+use blotter_ledger::Error;
 use blotter_record::{ActorId, Disclosure, Statement};
 use clap::Args;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(crate) fn list(context: &Context) -> Result<()> {
     actors.sort_by_key(|(_, actor)| actor.enrolled_seq);
     let people = People::default();
     let rows: Vec<_> =
-        actors.into_iter().map(|(id, actor)| (id, actor, people.name(&reader.store, keyring, id))).collect();
+        actors.into_iter().map(|(id, actor)| (id, actor, people.name(&*reader.store, keyring, id))).collect();
     let json: Vec<Value> = rows.iter().map(|(id, actor, name)| as_json(keyring, id, actor, name.as_deref())).collect();
     context.out.result(&Value::Array(json), || {
         let rows = rows.iter().map(|(id, actor, name)| {
@@ -111,7 +111,7 @@ pub(crate) fn show(context: &Context, args: &Show) -> Result<()> {
     let keyring = &reader.keyring;
     let id = actor_meant(context, keyring, &args.actor)?;
     let actor = keyring.actor(&id).with_context(|| format!("{id} is not enrolled"))?;
-    let name = People::default().name(&reader.store, keyring, &id);
+    let name = People::default().name(&*reader.store, keyring, &id);
     let mut said = Vec::new();
     let mut entries = stream_entries(&reader, &id.stream())?;
     let skipped = args.last.map_or(0, |last| entries.len().saturating_sub(last));

@@ -126,7 +126,8 @@ struct Here {
 }
 
 pub(crate) fn list(context: &Context) -> Result<()> {
-    let reader = context.dir().join(blotter_ledger::DATABASE).is_file().then(|| Reader::open(context)).transpose()?;
+    let is_at_hand = context.globals.server.is_some() || context.dir().join(blotter_ledger::DATABASE).is_file();
+    let reader = is_at_hand.then(|| Reader::open(context)).transpose()?;
     let keyring = reader.as_ref().map(|reader| &reader.keyring);
     let keys = all_here(context);
     let json: Vec<Value> = keys.iter().map(|key| as_json(key, keyring)).collect();

@@ -138,13 +138,13 @@ pub(crate) fn newest_approval(
 
 /// All entries of a stream, in their order.
 pub(crate) fn stream_entries(reader: &Reader, stream: &Id) -> Result<Vec<read::ReadEntry>> {
-    use blotter_ledger::{Error, Read};
+    use blotter_ledger::Error;
     const AT_ONCE: usize = 1024;
     let mut entries = Vec::new();
     loop {
         let seqs = reader.store.stream_seqs(stream, entries.len() as u64, AT_ONCE).map_err(Error::from)?;
         for seq in &seqs {
-            let entry = read::entries(&reader.store, *seq, 1)?.pop();
+            let entry = read::entries(&*reader.store, *seq, 1)?.pop();
             entries.push(entry.with_context(|| format!("entry {seq} is not there"))?);
         }
         if seqs.len() < AT_ONCE {

@@ -100,7 +100,7 @@ fn execute(context: &Context, args: &Execute) -> Result<()> {
         })?
         .with_context(|| format!("no ciso approved {new} yet: `blotter key rotate-ledger approve`"))?,
     };
-    let seen = seen_now(&voice.reader.store, keyring, &Id::ledger(), &context.state_dir()?)?;
+    let seen = seen_now(&*voice.reader.store, keyring, &Id::ledger(), &context.state_dir()?)?;
     let question = format!(
         "The ledger's checkpoints will be signed by\n  {new}\ninstead of\n  {old}\nSign and record this as {}?",
         voice.speaker.actor
