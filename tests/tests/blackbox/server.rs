@@ -206,6 +206,8 @@ fn a_session_is_kept_to_its_owner_and_ends() {
     let guest = Guest::of(&place, &server.url, &["grc"]);
     let said = guest.fails(2, &["log"]);
     assert!(said.contains("blotter login"), "{said}");
+    let keys = guest.done(&["key", "list"]);
+    assert!(keys.contains("grc"), "to see one's keys, nobody need be signed in: {keys}");
     let said = said_all(&guest, &["login", "--as", "grc", "--anchor", "anchor.json"]);
     let session = guest.session();
     assert_eq!(fs::metadata(guest.session_file()).unwrap().permissions().mode() & 0o777, 0o600);
