@@ -142,9 +142,11 @@ pub(crate) fn check_known(context: &Context, server: &Server, keyring: &Keyring)
     match known(context, server)? {
         Some(known) if known.audience == keyring.audience() => Ok(()),
         Some(known) => bail!(
-            "{server} has another ledger than before: {}, and it was {}; nothing of it is believed",
+            "{server} has another ledger than before: {}, and it was {}; nothing of it is believed. If there is a good \
+             reason, remove {}",
             keyring.audience(),
-            known.audience
+            known.audience,
+            file(context, server, "ledger")?.display()
         ),
         None => keep_known(context, server, &Known { audience: keyring.audience().to_owned(), login: None }),
     }

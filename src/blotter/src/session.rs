@@ -19,6 +19,7 @@ use blotter_record::{
 };
 
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
+use crate::files;
 use crate::keystore::{LEDGER_KEY, read_key};
 use crate::own_keys::checkpoint_keys;
 use crate::remote;
@@ -154,7 +155,8 @@ fn head_after(store: &dyn Read, keyring: &Keyring, state_dir: &Path, kept: Optio
         })?;
     }
     std::fs::create_dir_all(state_dir).with_context(|| format!("{}", state_dir.display()))?;
-    let temporary = kept_path.with_extension("kept-new");
+    // Another command of the same user's may be doing this, too.
+    let temporary = files::temporary(&kept_path)?;
     std::fs::write(&temporary, note.note().to_string()).with_context(|| format!("{}", temporary.display()))?;
     std::fs::rename(&temporary, &kept_path).with_context(|| format!("{}", kept_path.display()))?;
     Ok(head)

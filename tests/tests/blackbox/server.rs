@@ -168,12 +168,46 @@ fn the_tiles_of_a_server_are_those_of_the_directory() {
 }
 
 #[test]
+fn a_log_of_more_than_one_tile_is_shown_and_proven_too() {
+    const THREADS: usize = 4;
+    let whole = Place::played();
+    let place = &whole;
+    let signed = &|n: usize| place.beside(&format!("signed-{n}")).to_str().unwrap().to_owned();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for n in (thread..200).step_by(THREADS) {
+                    let args = ["--data", "text=x", "--as", "grc", "--yes", "--out", &signed(n)];
+                    place.done(&[&["sign", "comment.added", "incident/I-1"], &args[..]].concat());
+                }
+            });
+        }
+    });
+    let files: Vec<String> = (0..200).map(signed).collect();
+    place.done(&std::iter::once("append").chain(files.iter().map(String::as_str)).collect::<Vec<_>>());
+    let server = Served::start(place);
+    let guest = Guest::signed_in(place, &server, "grc");
+    for args in [
+        &["log", "--all"][..],
+        &["log", "--all", "--reverse", "--event", "comment."],
+        &["show", "incident/I-1"],
+        &["proof", "receipt", "100"],
+        &["proof", "consistency", "100", "260"],
+    ] {
+        let args = [args, &["--json"]].concat();
+        assert_eq!(guest.done(&args), place.done(&args), "{args:?}");
+    }
+}
+
+#[test]
 fn a_session_is_kept_to_its_owner_and_ends() {
     let place = Place::played();
     let server = Served::start(&place);
     let guest = Guest::of(&place, &server.url, &["grc"]);
     let said = guest.fails(2, &["log"]);
     assert!(said.contains("blotter login"), "{said}");
+    let keys = guest.done(&["key", "list"]);
+    assert!(keys.contains("grc"), "to see one's keys, nobody need be signed in: {keys}");
     let said = said_all(&guest, &["login", "--as", "grc", "--anchor", "anchor.json"]);
     let session = guest.session();
     assert_eq!(fs::metadata(guest.session_file()).unwrap().permissions().mode() & 0o777, 0o600);
@@ -463,6 +497,22 @@ fn a_followed_server_shows_what_comes_in() {
     assert_eq!((first["seq"].as_u64(), next["seq"].as_u64()), (Some(seq - 1), Some(seq)));
     following.kill().unwrap();
     following.wait().unwrap();
+}
+
+#[test]
+fn commands_of_one_person_at_once_do_not_disturb_each_other() {
+    let place = Place::played();
+    let server = Served::start(&place);
+    let guest = Guest::signed_in(&place, &server, "grc");
+    let begin = |_| {
+        let mut command = guest.command();
+        command.args(COMMENT).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let begun: Vec<Child> = (0..8).map(begin).collect();
+    for child in begun {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
 }
 
 #[test]

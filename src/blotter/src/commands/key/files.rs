@@ -126,8 +126,12 @@ struct Here {
 }
 
 pub(crate) fn list(context: &Context) -> Result<()> {
-    let is_at_hand = context.globals.server.is_some() || context.dir().join(blotter_ledger::DATABASE).is_file();
-    let reader = is_at_hand.then(|| Reader::open(context)).transpose()?;
+    let is_here = context.dir().join(blotter_ledger::DATABASE).is_file();
+    let reader = match context.globals.server {
+        // Who is not signed in yet may want to know with which key they could.
+        Some(_) => Reader::open(context).map_err(|error| context.out.note(&format!("whose they are: {error:#}"))).ok(),
+        None => is_here.then(|| Reader::open(context)).transpose()?,
+    };
     let keyring = reader.as_ref().map(|reader| &reader.keyring);
     let keys = all_here(context);
     let json: Vec<Value> = keys.iter().map(|key| as_json(key, keyring)).collect();
