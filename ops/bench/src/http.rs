@@ -59,7 +59,7 @@ fn send(served: &Served, connections: usize, requests: Vec<Vec<u8>>, good: fn(&A
 }
 
 fn one_each(args: &Args, served: &Served, fixture: &Fixture, root: &Path) -> Result<()> {
-    let (mut all, mut syncs) = (Outcome::default(), (0, Duration::ZERO));
+    let (mut all, mut syncs, cpu) = (Outcome::default(), (0, Duration::ZERO), served.cpu_time()?);
     for _ in 0..ROUNDS {
         let requests = singles(fixture, args.count / ROUNDS)?;
         let (count, time) = sync_bound(root)?;
@@ -69,11 +69,12 @@ fn one_each(args: &Args, served: &Served, fixture: &Fixture, root: &Path) -> Res
     let what = format!("HTTP, one statement a request, {CALLERS} connections");
     row(&what, all.rate(), "/s", per_second(syncs.0, syncs.1), "fdatasync");
     times(&what, &all);
+    cpu_a_piece(&what, served.cpu_time()? - cpu, all.times_us.len());
     Ok(())
 }
 
 fn lists(args: &Args, served: &Served, fixture: &Fixture) -> Result<()> {
-    let (mut all, mut verified) = (Outcome::default(), (0, Duration::ZERO));
+    let (mut all, mut verified, cpu) = (Outcome::default(), (0, Duration::ZERO), served.cpu_time()?);
     for _ in 0..ROUNDS {
         let texts = fixture.alerts((args.count / ROUNDS).next_multiple_of(LIST))?;
         let list = |texts: &[String]| post("/v1/statements", "application/x-ndjson", &texts.join("\n"));
@@ -86,6 +87,7 @@ fn lists(args: &Args, served: &Served, fixture: &Fixture) -> Result<()> {
     let bound = per_second(verified.0, verified.1);
     row(&what, all.rate() * LIST as f64, "/s", bound, "verify_strict on all cores");
     times(&what, &all);
+    cpu_a_piece(&what, served.cpu_time()? - cpu, all.times_us.len() * LIST);
     Ok(())
 }
 
@@ -110,12 +112,17 @@ fn times(what: &str, outcome: &Outcome) {
     println!("| {what}: p50, p99, longest | {:.2}, {:.2}, {:.2} ms | | |", ms(0.5), ms(0.99), ms(1.0));
 }
 
+fn cpu_a_piece(what: &str, time: Duration, count: usize) {
+    println!("| {what}: the server's CPU time for one | {:.0} µs | | |", time.as_secs_f64() * 1e6 / count as f64);
+}
+
 /// Inclusion proofs of random entries of a large ledger; the time is the server's own, from its histogram.
 fn proofs(args: &Args, program: &Path, fixture: &Fixture, root: &Path) -> Result<()> {
     let size = enlarge(fixture, args.large)?;
     let served = Served::start(program, fixture, root)?;
     let ask = |_| get(&format!("/v1/proofs/inclusion/{}", u64::from_le_bytes(random()) % size));
     warm_up(&served, (0..500).map(ask).collect())?;
+    let cpu = served.cpu_time()?;
     let before = served.buckets("blotter_request_seconds", PROOF_ROUTE)?;
     let outcome = send(&served, PROOF_CONNECTIONS, (0..PROOFS).map(ask).collect(), |answer| answer.status == 200)?;
     let after = served.buckets("blotter_request_seconds", PROOF_ROUTE)?;
@@ -124,6 +131,7 @@ fn proofs(args: &Args, program: &Path, fixture: &Fixture, root: &Path) -> Result
     println!("| {what}, in the server: p50, p99 | {:.3}, {:.3} ms | | |", ms(0.5), ms(0.99));
     println!("| {what}, {PROOF_CONNECTIONS} connections | {:.0} /s | | |", outcome.rate());
     times(&what, &outcome);
+    cpu_a_piece(&what, served.cpu_time()? - cpu, PROOFS);
     served.stop()
 }
 

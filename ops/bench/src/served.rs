@@ -4,12 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixture::Fixture;
 use crate::load::{Connection, Plan, drive, get};
+
+/// Of `/proc`, on every Linux (USER_HZ).
+const TICKS_PER_SECOND: u64 = 100;
 
 /// A server that runs as long as this lives.
 #[derive(Debug)]
@@ -96,6 +100,18 @@ impl Served {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// What its threads have used of the processors so far. Unlike times, it says something on a machine with other work.
+    ///
+    /// # Errors
+    /// If the server is gone.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may have spaces in it: the 12th and 13th are user and system time.
+        let (_, behind) = stat.rsplit_once(") ").context("no name in stat")?;
+        let ticks = behind.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     }
 
     /// Ends it as an operator does (SIGTERM), and waits.

@@ -45,11 +45,16 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, 
     Ok(answer(TEXT, SHORTLY, note.into_bytes()))
 }
 
+/// How the contract says "bytes": an array of numbers, which it would make of a `Vec<u8>`, is something else.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+struct TileBytes(#[expect(dead_code, reason = "it is only described")] Vec<u8>);
+
 /// A tile of hashes, or a bundle of entries
 ///
 /// `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`, as in C2SP tlog-tiles. Hash tiles are public; bundles are for auditors.
 #[utoipa::path(get, path = "/tile/{path}", tag = "proofs", params(("path" = String, Path, example = "0/000.p/1", description = "Such as `0/x001/067` or `entries/000.p/5`")), responses(
-    (status = 200, description = "Its bytes", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 200, description = "Its bytes", body = TileBytes, content_type = "application/octet-stream"),
     (status = 410, description = "An entry of the bundle was expunged by order", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Not there yet, or not for this caller", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),

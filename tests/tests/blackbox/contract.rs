@@ -31,6 +31,7 @@ fn holds(with_token: bool) {
     if with_token {
         command.args(["--header", &format!("Authorization: Bearer {token}")]);
     }
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.current_dir(place.beside("")).env("PYTHONPATH", tests.join("judges")).env("SCHEMATHESIS_HOOKS", "contract");
     let output = run(&mut command);
     assert!(output.status.success(), "{}", said(&output));
