@@ -107,6 +107,15 @@ pub trait Hashes {
     /// # Errors
     /// Whatever keeps the store from giving exactly these hashes.
     fn hashes(&self, level: u8, start: u64, count: u32) -> Result<Vec<Hash>, Self::Error>;
+
+    /// The root of the complete subtree number `index` of those with 2^`height` leaves, if it was remembered. Such a root
+    /// never changes.
+    fn recall(&self, _height: u32, _index: u64) -> Option<Hash> {
+        None
+    }
+
+    /// Takes note of such a root.
+    fn remember(&self, _height: u32, _index: u64, _root: Hash) {}
 }
 
 /// Why there is no such root or proof. `E` is the store's own error.
@@ -244,6 +253,9 @@ fn subtree_roots<H: Hashes + ?Sized>(hashes: &H, mut start: u64, end: u64) -> Re
 
 /// The root of the complete subtree number `index` of those with 2^height leaves.
 fn subtree_root<H: Hashes + ?Sized>(hashes: &H, height: u32, index: u64) -> Result<Hash, TreeError<H::Error>> {
+    if let Some(root) = hashes.recall(height, index) {
+        return Ok(root);
+    }
     let level = (height / TILE_HEIGHT) as u8;
     let (start, count) = (index << (height % TILE_HEIGHT), 1 << (height % TILE_HEIGHT));
     let mut row = hashes.hashes(level, start, count).map_err(TreeError::Store)?;
@@ -254,6 +266,7 @@ fn subtree_root<H: Hashes + ?Sized>(hashes: &H, height: u32, index: u64) -> Resu
         let (pairs, _) = row.as_chunks::<2>();
         row = pairs.iter().map(|[left, right]| Hash::of_node(left, right)).collect();
     }
+    hashes.remember(height, index, row[0]);
     Ok(row[0])
 }
 

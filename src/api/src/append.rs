@@ -147,14 +147,14 @@ pub(crate) fn prepare(app: &App, caller: &Caller, text: &str) -> Result<Ready, P
 /// Sends one statement to the writer, and waits for its receipt.
 pub(crate) async fn append_one(app: &Arc<App>, ready: Ready) -> Result<Response, Problem> {
     let appended = record(app, ready).await?;
-    let receipt = app.read_here(|app, store| app.receipts.of(store, appended.seq, appended.size))?;
+    let receipt = app.read_here(|app, store| app.receipts.of(store, &appended))?;
     Ok(recorded(&appended, ReceiptView::from(receipt)))
 }
 
 /// Sends one statement to the writer, and waits until it is recorded.
 pub(crate) async fn record(app: &Arc<App>, ready: Ready) -> Result<Appended, Problem> {
     let prepared = match ready {
-        Ready::There(seq) => return Ok(Appended { seq, repeated: true, size: app.ledger.size() }),
+        Ready::There(seq) => return Ok(Appended { seq, repeated: true, size: app.ledger.size(), recorded: None }),
         Ready::New(prepared) => *prepared,
     };
     let (start, seen) = (Instant::now(), prepared.statement().seen);
@@ -222,7 +222,9 @@ fn append_lines(
     for (index, one) in prepared.into_iter().enumerate() {
         results.push(match one {
             Err(problem) => Some(Err(problem)),
-            Ok(Ready::There(seq)) => Some(Ok(Appended { seq, repeated: true, size: app.ledger.size() })),
+            Ok(Ready::There(seq)) => {
+                Some(Ok(Appended { seq, repeated: true, size: app.ledger.size(), recorded: None }))
+            }
             Ok(Ready::New(statement)) => {
                 seen.push(statement.statement().seen);
                 places.push(index);
@@ -262,7 +264,7 @@ fn line_result(app: &App, line: usize, result: Result<Appended, Problem>, receip
         Ok(appended) => {
             let status = if appended.repeated { 200 } else { 201 };
             let receipt = match receipts {
-                true => app.read_here(|app, store| app.receipts.of(store, appended.seq, appended.size)).ok(),
+                true => app.read_here(|app, store| app.receipts.of(store, &appended)).ok(),
                 false => None,
             };
             LineResult { line, status, seq: Some(appended.seq), receipt: receipt.map(ReceiptView::from), problem: None }

@@ -200,7 +200,7 @@ pub(crate) fn recorded(
         return Err(lies("the receipt is of another entry".to_owned()));
     }
     let json = blotter_ledger::read::Receipt { entry: receipt.entry, seq: entry.seq, proof: receipt.proof }.to_json();
-    Ok((Appended { seq: entry.seq, repeated, size: checkpoint.size() }, json))
+    Ok((Appended { seq: entry.seq, repeated, size: checkpoint.size(), recorded: None }, json))
 }
 
 /// Why a statement counts as not recorded.

@@ -23,7 +23,7 @@ pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 pub use prepare::{BlobRef, Prepared};
 pub use sqlite::Sqlite;
 pub use store::{Batch, NewEntry, Read, Readers, Store, StoreError, Stored, StreamHead, Tree};
-pub use writer::{Appended, LedgerKeys};
+pub use writer::{Appended, Commit, LedgerKeys, Recorded};
 
 /// Microseconds since 1970, from outside.
 pub type Clock = Box<dyn Fn() -> i64 + Send>;

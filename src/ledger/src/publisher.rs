@@ -12,7 +12,7 @@ use blotter_record::Hash;
 use crate::Error;
 use crate::head_file::{Head, HeadFile};
 use crate::plan::Admitted;
-use crate::writer::{Appended, Shared};
+use crate::writer::{Appended, Commit, Recorded, Shared};
 
 /// Batches that were committed and may wait to be published; beyond, the writer waits.
 pub(crate) const BATCHES_MAX: usize = 4;
@@ -29,9 +29,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn give(self, size: u64) {
-        let appended = |Admitted { seq, repeated }| Appended { seq, repeated, size };
-        (self.reply)(self.results.into_iter().map(|result| result.map(appended)).collect());
+    fn give(self, size: u64, commit: &Arc<Commit>, entries: &mut [Vec<u8>]) {
+        let mut appended = |Admitted { seq, repeated }| {
+            // Each entry of the commit is handed out once; what was there before it is not in it.
+            let entry =
+                seq.checked_sub(commit.first).filter(|_| !repeated).and_then(|index| entries.get_mut(index as usize));
+            let recorded = entry.map(|entry| Recorded { entry: std::mem::take(entry), commit: Arc::clone(commit) });
+            Appended { seq, repeated, size, recorded }
+        };
+        (self.reply)(self.results.into_iter().map(|result| result.map(&mut appended)).collect());
     }
 
     /// Says that the writer is shut to everybody who was not refused before.
@@ -46,6 +52,9 @@ pub(crate) struct Committed {
     pub(crate) head: Head,
     /// Digests that it erased.
     pub(crate) erased: Vec<Hash>,
+    pub(crate) commit: Arc<Commit>,
+    /// Bytes of its entries.
+    pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) answers: Vec<Answer>,
 }
 
@@ -66,8 +75,8 @@ impl Publisher {
                 return;
             }
             self.shared.settle(&batches);
-            for Committed { head, answers, .. } in batches {
-                answers.into_iter().for_each(|answer| answer.give(head.size));
+            for Committed { head, answers, commit, mut entries, .. } in batches {
+                answers.into_iter().for_each(|answer| answer.give(head.size, &commit, &mut entries));
             }
         }
     }

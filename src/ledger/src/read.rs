@@ -98,31 +98,29 @@ impl Receipt {
 /// If the log has no such entry, or can't be read.
 pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
     let note = checkpoint(store)?;
-    receipt_by(store, &Tree(store), &note.note().to_string(), seq)
-}
-
-/// The receipt of entry `seq` by a checkpoint of this ledger, with hashes from `tree`.
-///
-/// # Errors
-/// If the log had no such entry at that checkpoint, or can't be read.
-pub fn receipt_by(
-    store: &dyn Read,
-    tree: &impl merkle::Hashes<Error = StoreError>,
-    note: &str,
-    seq: u64,
-) -> Result<Receipt, Error> {
-    let corrupt = |what: String| Error::Corrupt { seq, what };
-    let note = UnverifiedCheckpoint::parse(note.as_bytes()).map_err(|e| corrupt(format!("the checkpoint: {e}")))?;
-    let size = note.claimed_size();
-    let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq && seq < size);
-    let Some(stored) = stored else {
-        let what = format!("there is no entry {seq}; the log has {size}");
+    let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq);
+    let Some(stored) = stored.filter(|_| seq < note.claimed_size()) else {
+        let what = format!("there is no entry {seq}; the log has {}", note.claimed_size());
         return Err(Error::System { what: "the receipt".into(), cause: what });
     };
-    let path = merkle::inclusion_proof(tree, seq, size).map_err(|e| tree_error(seq, e))?;
+    let entry = if stored.is_expunged() { Vec::new() } else { stored.bytes };
+    receipt_of(&Tree(store), &note, seq, &entry)
+}
+
+/// The receipt of entry `seq`, whose bytes are given, by a checkpoint of this ledger and the hashes of its tree.
+///
+/// # Errors
+/// If the log had no such entry at that checkpoint, or the hashes can't be read.
+pub fn receipt_of(
+    tree: &impl merkle::Hashes<Error = StoreError>,
+    note: &UnverifiedCheckpoint,
+    seq: u64,
+    entry: &[u8],
+) -> Result<Receipt, Error> {
+    let corrupt = |what: String| Error::Corrupt { seq, what };
+    let path = merkle::inclusion_proof(tree, seq, note.claimed_size()).map_err(|e| tree_error(seq, e))?;
     let proof = proof_file(seq, path, note.note()).map_err(corrupt)?;
-    let entry = if stored.is_expunged() { String::new() } else { String::from_utf8_lossy(&stored.bytes).into_owned() };
-    Ok(Receipt { entry, seq, proof })
+    Ok(Receipt { entry: String::from_utf8_lossy(entry).into_owned(), seq, proof })
 }
 
 fn proof_file(seq: u64, path: Vec<Hash>, note: &SignedNote) -> Result<String, String> {

@@ -22,7 +22,7 @@ use crate::head_file::{Head, HeadFile};
 use crate::plan::{Admitted, Plan, State};
 use crate::prepare::Prepared;
 use crate::publisher::{Answer, BATCHES_MAX, Committed, Publisher, Reply};
-use crate::store::Store;
+use crate::store::{Batch, Store};
 use crate::{Clock, Error, Random};
 
 /// A clock that falls back by less than this is waited out by standing still; by more, it is written down.
@@ -37,6 +37,28 @@ pub struct Appended {
     pub repeated: bool,
     /// Size of the log at the commit.
     pub size: u64,
+    /// What was committed, if it was just now: so that a receipt needs no look into the store.
+    pub recorded: Option<Recorded>,
+}
+
+/// An entry that was just committed.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its exact bytes.
+    pub entry: Vec<u8>,
+    /// The commit that it is in.
+    pub commit: Arc<Commit>,
+}
+
+/// A commit, as far as receipts need it.
+#[derive(Debug)]
+pub struct Commit {
+    /// Entries before it.
+    pub first: u64,
+    /// Leaf hashes of its entries.
+    pub leaves: Vec<Hash>,
+    /// The checkpoint over all entries up to its last, a signed note.
+    pub note: String,
 }
 
 /// Statements on their way to the writer, and who is told what became of them.
@@ -200,7 +222,7 @@ impl Writer {
         let mut answers = Vec::new();
         let committed = self.fill_and_commit(waiting, &mut answers);
         match committed {
-            Ok((head, erased)) => Ok(Committed { head, erased, answers }),
+            Ok(Done { head, erased, commit, entries }) => Ok(Committed { head, erased, commit, entries, answers }),
             Err(error) => {
                 self.shared.poison(&error);
                 answers.into_iter().for_each(|answer| answer.give_up(&shut(&error)));
@@ -209,11 +231,7 @@ impl Writer {
         }
     }
 
-    fn fill_and_commit(
-        &mut self,
-        waiting: &mut VecDeque<Job>,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(Head, Vec<Hash>), Error> {
+    fn fill_and_commit(&mut self, waiting: &mut VecDeque<Job>, answers: &mut Vec<Answer>) -> Result<Done, Error> {
         let mut plan = Plan::new(&self.state);
         self.write_clock_step(&mut plan)?;
         while let Some(job) = waiting.pop_front_if(|job| plan.fits(job.statements.len())) {
@@ -304,10 +322,11 @@ impl Writer {
         plan.admit(&mut self.state, &*self.store, prepared, instant(now_us)?).map(|_| ())
     }
 
-    fn commit(&mut self, mut plan: Plan) -> Result<(Head, Vec<Hash>), Error> {
+    fn commit(&mut self, mut plan: Plan) -> Result<Done, Error> {
         let head = Head { size: self.state.frontier.size(), root: self.state.frontier.root() };
         if plan.is_empty() {
-            return Ok((head, Vec::new()));
+            let commit = Commit { first: head.size, leaves: Vec::new(), note: String::new() };
+            return Ok(Done { head, erased: Vec::new(), commit: Arc::new(commit), entries: Vec::new() });
         }
         if self.shared.published().poisoned.is_some() {
             return Err(self.why_shut());
@@ -320,13 +339,26 @@ impl Writer {
         if trusted {
             self.shared.publish_keyring(&self.state.keyring);
         }
-        Ok((head, plan.erased))
+        let Batch { expected_size: first, entries, checkpoint: note, .. } = plan.batch;
+        let (leaves, entries) = entries.into_iter().map(|entry| (entry.leaf, entry.bytes)).unzip();
+        let commit = Arc::new(Commit { first, leaves, note });
+        Ok(Done { head, erased: plan.erased, commit, entries })
     }
 
     fn why_shut(&self) -> Error {
         let why = self.shared.published().poisoned.clone();
         Error::Poisoned { why: why.unwrap_or_else(|| "the publisher is gone".to_owned()) }
     }
+}
+
+/// What a commit made.
+struct Done {
+    head: Head,
+    /// Digests that it erased.
+    erased: Vec<Hash>,
+    commit: Arc<Commit>,
+    /// Bytes of its entries.
+    entries: Vec<Vec<u8>>,
 }
 
 fn shut(error: &Error) -> Error {

@@ -115,7 +115,16 @@ fn bytes_that_are_no_http_are_answered_or_cut_and_the_server_lives_on() {
     let twice = "POST /v1/statements HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!";
     let huge = "POST /v1/statements HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n";
     let nulls = "\0\0\0\0\r\n\r\n";
-    for request in [long.as_str(), &headers, smuggled, twice, huge, nulls, "\u{16}\u{3}\u{1}\u{2}", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for request in [
+        long.as_str(),
+        &headers,
+        smuggled,
+        twice,
+        huge,
+        nulls,
+        "\u{16}\u{3}\u{1}\u{2}",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
         let mut stream = connect(&address).unwrap();
         // The server may cut it before all was sent.
         let _ = stream.write_all(request.as_bytes());
@@ -145,7 +154,8 @@ fn clients_that_stall_keep_nobody_out_for_long_and_floods_are_turned_away() {
         let (status, _) = answer(&mut BufReader::new(stream)).expect("it is told that it took too long");
         assert!(matches!(status, 408 | 429), "{status}");
     }
-    let statuses: Vec<u16> = (0..20).filter_map(|n| ask(&address, &append(&token, &note(n)))).map(|(status, _)| status).collect();
+    let statuses: Vec<u16> =
+        (0..20).filter_map(|n| ask(&address, &append(&token, &note(n)))).map(|(status, _)| status).collect();
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert!(refused > 0 && statuses.iter().all(|status| matches!(status, 201 | 429)), "{statuses:?}");
     drop(served);
@@ -167,7 +177,9 @@ fn what_the_server_acknowledged_before_kill_9_is_there_and_the_log_verifies() {
                     let Ok(mut stream) = connect(&address).map(BufReader::new) else { return };
                     for n in 0.. {
                         let body = note(round * 1_000_000 + client * 10_000 + n);
-                        if stop.load(Ordering::Relaxed) || stream.get_mut().write_all(append(&token, &body).as_bytes()).is_err() {
+                        if stop.load(Ordering::Relaxed)
+                            || stream.get_mut().write_all(append(&token, &body).as_bytes()).is_err()
+                        {
                             return;
                         }
                         let Some((201, body)) = answer(&mut stream) else { return };

@@ -24,7 +24,11 @@ impl Served {
     pub(crate) fn start_with(place: &Place, more: &[&str]) -> Self {
         let log = place.beside("serve.log");
         let mut command = place.command();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--json"]).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -12,7 +12,11 @@ const SAMPLES: [(&str, &str, &str); 8] = [
     ("elastic", "application/json", include_str!("../../../exchange/tests/alerts/elastic.json")),
     ("splunk", "application/json", include_str!("../../../exchange/tests/alerts/splunk.json")),
     ("graph", "application/json", include_str!("../../../exchange/tests/alerts/graph.json")),
-    ("cloudevents", "application/cloudevents-batch+json", include_str!("../../../exchange/tests/alerts/cloudevents.json")),
+    (
+        "cloudevents",
+        "application/cloudevents-batch+json",
+        include_str!("../../../exchange/tests/alerts/cloudevents.json"),
+    ),
     ("eve", "application/x-ndjson", include_str!("../../../exchange/tests/alerts/suricata.ndjson")),
 ];
 
