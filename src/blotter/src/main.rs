@@ -29,7 +29,8 @@ Exit codes:
   2  could not run: wrong usage, something is not there, or the system failed
   3  incomplete: verify needed something that is missing or unknown; import left broken rows out; a restored backup is
      older than what the ledger had signed
-  4  refused: the statement may not enter the log (role, key, seen, another rule); nothing was recorded
+  4  refused: the statement may not enter the log (role, key, seen, another rule); nothing was recorded. For forward: the
+     server refused an alert, or the token
 
 A first look: `blotter demo --dir DIR`. The record's format: FORMAT.md.";
 
@@ -69,6 +70,7 @@ enum Command {
     Anchor(commands::anchor::AnchorArgs),
     Verify(commands::verify::Verify),
     Import(commands::import::Import),
+    Forward(commands::forward::Forward),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     Completions(commands::completions::Completions),
@@ -112,6 +114,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Init(args) => commands::init::run(context, &args)?,
         Command::Act(args) => commands::act::run(context, &args)?,
         Command::Import(args) => return commands::import::run(context, &args),
+        Command::Forward(args) => return commands::forward::run(context, &args),
         Command::Verify(args) => return commands::verify::run(context, &args),
         Command::Demo(args) => return commands::demo::run(context, &args),
         Command::Log(args) => commands::log::run(context, &args)?,

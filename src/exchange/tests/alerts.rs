@@ -677,6 +677,25 @@ fn a_mapping_s_time_is_text_with_an_offset_or_a_number_with_a_unit() {
 }
 
 #[test]
+fn a_mapping_s_id_is_of_all_its_parts() {
+    let read = |source_ref: &str, more: &str| {
+        let text = format!("name = \"m\"\nsource_ref = {source_ref}\nobserved_at = \"$.t\"");
+        let mapping = Mapping::parse(&text).expect("a mapping");
+        let alert = format!(r#"{{"t":"2026-11-23T10:54:00Z",{more}}}"#);
+        mapping.read(alert.as_bytes()).expect("a document").remove(0).map(|alert| alert.source_ref).ok()
+    };
+    let joined = r#"{ join = ["$.a", "$.b"] }"#;
+    assert_eq!(read("\"$.a\"", r#""a":"x/y~z""#).as_deref(), Some("x/y~z"));
+    assert_eq!(read(joined, r#""a":"x/y~z","b":-7"#).as_deref(), Some("x~1y~0z/-7"));
+    assert_ne!(read(joined, r#""a":"x/y","b":"z""#), read(joined, r#""a":"x","b":"y/z""#));
+    for missing in
+        [r#""a":"x""#, r#""a":"x","b":"""#, r#""a":"x","b":null"#, r#""a":"x","b":1.5"#, r#""a":"x","b":[1]"#]
+    {
+        assert_eq!(read(joined, missing), None, "{missing}");
+    }
+}
+
+#[test]
 fn a_mapping_that_means_nothing_is_refused_with_its_place() {
     let good = "name = \"m\"\nsource_ref = \"$.id\"\nobserved_at = \"$.t\"\n";
     assert!(Mapping::parse(good).is_ok());

@@ -6,6 +6,7 @@
 mod cli;
 mod contract;
 mod examples;
+mod forward;
 mod hostile;
 mod judges;
 mod kill;

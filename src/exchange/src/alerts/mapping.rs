@@ -89,19 +89,18 @@ impl Mapping {
 
     /// Every part must be there, and be a string or an integer: of a fraction two could have one spelling.
     fn source_ref(&self, root: &Field<'_>) -> Result<String, AlertError> {
+        // Parts are escaped, so that joined they stay apart; a lone one is as it is.
+        let lone = self.source_ref.len() == 1;
         let mut parts = Vec::new();
         for path in &self.source_ref {
             parts.push(match one(root, path) {
+                Some(Value::String(text)) if lone && !text.is_empty() => text.clone(),
                 Some(Value::String(text)) if !text.is_empty() => text.replace('~', "~0").replace('/', "~1"),
                 Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
                 _ => return Err(root.error(format!("no string or integer at {path}, where source_ref is wanted"))),
             });
         }
-        Ok(match parts.as_slice() {
-            // A lone part needs no escapes to be told from others.
-            [_] => one(root, &self.source_ref[0]).and_then(loose).unwrap_or_default(),
-            _ => parts.join("/"),
-        })
+        Ok(parts.join("/"))
     }
 
     fn observed_at(&self, root: &Field<'_>) -> Result<Instant, AlertError> {
