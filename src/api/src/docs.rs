@@ -74,7 +74,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}h3{font:600 1rem ui-monospace,monospace;margin:2rem 0 .25rem;overflow-wrap:anywhere}
 a{color:var(--mark)}code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}p{margin:.3rem 0}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--dim);font-weight:400}.method{display:inline-block;min-width:4.5rem;color:var(--mark)}nav a{margin-right:1rem}";
+th{color:var(--dim);font-weight:400}td:first-child code{white-space:nowrap}@media(max-width:40rem){tr,td,th{display:block}tr{border-bottom:1px solid var(--line);padding:.35rem 0}td,th{border:0;padding:0}}
+.method{display:inline-block;min-width:4.5rem;color:var(--mark)}nav a{margin-right:1rem}";
 
 fn page(title: &str, body: &str) -> Response {
     let html = format!(
@@ -156,7 +157,7 @@ fn operation_html(html: &mut String, path: &str, method: &str, operation: &Value
             "<tr><td><code>{}</code><td>{}{needed}<td>{}",
             escaped(&text(&parameter["name"])),
             text(&parameter["in"]),
-            escaped(&text(&parameter["description"]))
+            prose(&text(&parameter["description"]))
         );
     }
     for (media_type, _) in operation["requestBody"]["content"].as_object().into_iter().flatten() {

@@ -471,7 +471,7 @@ fn only_a_server_with_a_certificate_to_be_trusted_gets_the_token() {
     drop(server);
 
     let mut server = Tls::start(&certificate, &key);
-    let trusted = ["--wait", "--drain", "--ca-file", certificate.to_str().unwrap()];
+    let trusted = ["--wait", "--drain", "--server-ca", certificate.to_str().unwrap()];
     check(&place.forward(&server.url, &trusted, ""), 0, "1 sent, 0 waiting");
     let mut seen = String::new();
     let _ = server.child.kill();

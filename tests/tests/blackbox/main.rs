@@ -8,6 +8,7 @@ mod contract;
 mod examples;
 mod forward;
 mod hostile;
+mod intake;
 mod judges;
 mod kill;
 mod places;

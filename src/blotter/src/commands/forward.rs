@@ -47,16 +47,10 @@ const LINES_AHEAD_MAX: usize = 64;
 /// Reads one alert, or with --lines one a line, keeps it in the spool, and posts it to {server}/v1/alerts/{format}. What can't be
 /// sent now (no connection, 429, 5xx) stays in the spool, and the next run sends it first. What the server refuses goes to refused/ in the
 /// spool with the reason beside it, and the exit code is 4. Without --wait a run takes no longer than ten seconds.
+///
+/// It needs --server, and a token: in --token-file, or in the variable BLOTTER_TOKEN.
 #[derive(Debug, Args)]
 pub(crate) struct Forward {
-    /// The server, such as https://blotter.example.org. Plain http only to this machine
-    #[arg(long, value_name = "URL", env = "BLOTTER_SERVER")]
-    server: String,
-
-    /// The file with the token in its first line; without it, the variable BLOTTER_TOKEN
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-
     /// What the alerts are: ocsf, thehive, wazuh, elastic, splunk, graph, cloudevents, or a mapping of the server
     #[arg(long, value_name = "FORMAT", required_unless_present = "drain")]
     format: Option<String>,
@@ -77,14 +71,6 @@ pub(crate) struct Forward {
     #[arg(long)]
     wait: bool,
 
-    /// Trust the certificates in this PEM file, instead of the public authorities
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-
-    /// Allow plain http to another machine: whoever is on the way can read the alerts and use the token
-    #[arg(long)]
-    insecure_http: bool,
-
     /// The alert, or `-` for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
@@ -100,7 +86,7 @@ pub(crate) fn run(context: &Context, args: &Forward) -> Result<Exit> {
         Some(format) if !args.lines => Some(spool.put(format, &read_one(args)?)?),
         _ => None,
     };
-    let sent = Sender::new(context, args, &spool).and_then(|mut sender| {
+    let sent = Sender::new(context, &spool).and_then(|mut sender| {
         match (format, &own) {
             _ if args.wait && !args.lines => sender.send_all()?,
             (Some(format), None) => sender.follow(args, format)?,
@@ -157,9 +143,11 @@ struct Stuck {
 }
 
 impl<'a> Sender<'a> {
-    fn new(context: &'a Context, args: &Forward, spool: &'a Spool) -> Result<Self> {
-        let server = Server::new(&args.server, args.insecure_http, args.ca_file.as_deref())?;
-        let token = Token::read(args.token_file.as_deref())?;
+    fn new(context: &'a Context, spool: &'a Spool) -> Result<Self> {
+        let globals = &context.globals;
+        let url = globals.server.as_ref().context("which server? Say --server URL")?;
+        let server = Server::new(url.as_str(), globals.plain_http, globals.server_ca.as_deref())?;
+        let token = Token::read(globals.token_file.as_deref())?;
         Ok(Self { context, spool, server, token, sent: 0, refused: 0, refusals: Vec::new(), stuck: None })
     }
 

@@ -126,7 +126,9 @@ fn checked(url: &str, insecure: bool) -> Result<String> {
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if loopback || insecure => {}
-        Some("http") => bail!("{url}: plain HTTP shows token and alerts on the way; use https, or say --insecure-http"),
+        Some("http") => {
+            bail!("{url}: plain HTTP shows token and alerts on the way; use https, or say --plain-http-server")
+        }
         _ => bail!("{url}: https is wanted"),
     }
     Ok(url.trim_end_matches('/').to_owned())
@@ -201,9 +203,9 @@ mod tests {
             ("http://[::1]:8080/", false, Ok("http://[::1]:8080")),
             ("http://localhost", false, Ok("http://localhost")),
             ("http://10.0.0.7", true, Ok("http://10.0.0.7")),
-            ("http://10.0.0.7", false, Err("--insecure-http")),
-            ("http://localhost.example.org", false, Err("--insecure-http")),
-            ("http://127.0.0.1.example.org", false, Err("--insecure-http")),
+            ("http://10.0.0.7", false, Err("--plain-http-server")),
+            ("http://localhost.example.org", false, Err("--plain-http-server")),
+            ("http://127.0.0.1.example.org", false, Err("--plain-http-server")),
             ("http://127.0.0.1@example.org", false, Err("no name or password")),
             ("https://ana:secret@example.org", false, Err("no name or password")),
             ("https://example.org/?x=1", false, Err("no ? and no #")),
