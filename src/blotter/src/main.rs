@@ -1,6 +1,8 @@
 //! `blotter`: the shell around the ledger, and the only binary. It reads arguments, asks people, and prints; what it
 //! decides is decided in the packages below.
 
+#![allow(rustdoc::bare_urls, reason = "doc comments of arguments are help texts")]
+
 mod commands;
 mod context;
 mod examine;

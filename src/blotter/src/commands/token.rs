@@ -107,12 +107,16 @@ fn issue(context: &Context, args: &Issue) -> Result<()> {
     words.data.extend(args.label.iter().map(|label| ("label".to_owned(), Json::from(label.as_str()))));
     let said = voice.say(context, &[words], None)?;
     let more = json!({ "token": text, "id": id.as_str(), "actor": actor.to_string() });
-    tell(
-        context,
-        &said,
-        more,
-        Some(format!("{text}\nThis is shown once; keep it where only its program can read it.")),
-    );
+    if context.out.json {
+        tell(context, &said, more, None);
+        return Ok(());
+    }
+    // The token alone goes to standard output, so that it can be sent into a file.
+    context.out.line(&text);
+    let seq = said.first().map_or(0, |said| said.appended.seq);
+    context.out.note(&format!(
+        "{id} was issued, in entry {seq}. The token is shown once; keep it where only its program can read it."
+    ));
     Ok(())
 }
 
