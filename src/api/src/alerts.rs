@@ -150,7 +150,9 @@ async fn take(
 fn answer(mut views: Vec<AlertView>) -> Result<Response, Problem> {
     let refused = views.iter().filter(|view| view.problem.is_some()).count();
     if refused == views.len() {
-        let first = views.swap_remove(0).problem;
+        // If trying again may help, the sender must hear that: else it would give up all of them.
+        let passing = views.iter().position(|view| matches!(view.status, 429 | 503)).unwrap_or(0);
+        let first = views.swap_remove(passing).problem;
         return Err(first.unwrap_or_else(|| Problem::new("malformed", "the document holds no alert")));
     }
     let status = match refused {
@@ -213,12 +215,18 @@ async fn one(app: &Arc<App>, caller: &Caller, source: &Id, alert: Alert, receipt
         let receipt = receipt_of(app, seq, receipt);
         return Ok(AlertView { status: 200, seq: Some(seq), changed, receipt, ..view });
     }
-    let ready = sign(app, caller, said(app, source, alert, jti, stream))?;
+    let data = alert.data.clone();
+    let outcome = match sign(app, caller, said(app, source, alert, jti, stream)) {
+        Ok(ready) => record(app, ready).await,
+        Err(problem) => Err(problem),
+    };
     // Another request may have brought the same alert in this moment; then it is there.
-    let appended = match (record(app, ready).await, app.read_here(|_, store| Ok(store.seq_of(&jti)?))?) {
+    let appended = match (outcome, app.read_here(|_, store| Ok(store.seq_of(&jti)?))?) {
         (Ok(appended), _) => appended,
         (Err(problem), Some(seq)) if problem.code == "jti-taken" => {
-            return Ok(AlertView { status: 200, seq: Some(seq), receipt: receipt_of(app, seq, receipt), ..view });
+            let changed = !app.read_here(|_, store| crate::notarise::says(store, seq, &data))?;
+            let receipt = receipt_of(app, seq, receipt);
+            return Ok(AlertView { status: 200, seq: Some(seq), changed, receipt, ..view });
         }
         (Err(problem), _) => return Err(problem),
     };

@@ -106,7 +106,7 @@ pub(crate) async fn append(
         std::str::from_utf8(&body).map_err(|e| Problem::new("malformed", format!("not UTF-8: {e}")).at("body"))?;
     match media_type.as_str() {
         "application/x-ndjson" | "application/jsonl" | "application/ndjson" => {
-            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let lines: Vec<String> = text.lines().take(LINES_MAX + 1).map(str::to_owned).collect();
             let app = Arc::clone(&app);
             blocking(move || append_lines(&app, &caller, &lines, query.atomic, query.receipts)).await
         }
@@ -200,7 +200,7 @@ fn append_lines(
 ) -> Result<Response, Problem> {
     let most = if atomic { BATCH_ENTRIES_MAX } else { LINES_MAX };
     if lines.len() > most {
-        let detail = format!("{} lines; at most {most} may be sent at once", lines.len());
+        let detail = format!("at most {most} lines may be sent at once");
         return Err(Problem::new("too-large", detail));
     }
     if let Caller::Token { id, .. } = caller {

@@ -177,7 +177,11 @@ fn page(
             found.reverse();
         }
         for entry in found {
-            entries.push(view(app, store, &shown, caller, reads, entry)?);
+            let view = view(app, store, &shown, caller, reads, entry)?;
+            // Who asks for what they may not see is not told that it is there.
+            if view.withheld.is_none() || filter.is_empty() {
+                entries.push(view);
+            }
         }
     }
     let last = seqs.last().filter(|_| seqs.len() == limit);
@@ -295,6 +299,8 @@ fn tag(view: &EntryView) -> Hash {
 fn one(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, seq: u64) -> Result<EntryView, Problem> {
     let shown = app.shown(store)?;
     let entry = read::entries(store, seq, 1)?.into_iter().next().filter(|entry| entry.stored.seq == seq);
+    // What came in this moment is not judged yet.
+    let entry = entry.filter(|_| seq < shown.position());
     let entry = entry.ok_or_else(|| Problem::new("not-found", format!("there is no entry {seq}")).at("seq"))?;
     let view = view(app, store, &shown, caller, reads, entry)?;
     match (view.withheld, &view.expunged_by) {

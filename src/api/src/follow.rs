@@ -119,5 +119,6 @@ fn page(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, from: u64) -
         let event = Event::default().event("entry").id(seq.to_string()).json_data(view);
         event.map_err(|e| Problem::new("unavailable", e.to_string()))
     };
-    entries.into_iter().map(event).collect()
+    // What came in this moment is not judged yet; it is shown the next time.
+    entries.into_iter().take_while(|entry| entry.stored.seq < shown.position()).map(event).collect()
 }

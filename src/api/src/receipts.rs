@@ -54,18 +54,20 @@ impl Edge {
     /// Moves on to the end of a commit. Commits come in their order, almost always; else the edge is read anew.
     fn extend(&mut self, store: &dyn Read, commit: &Commit) -> Result<(), Problem> {
         let size = commit.first + commit.leaves.len() as u64;
+        let checkpoint = UnverifiedCheckpoint::parse(commit.note.as_bytes());
+        let checkpoint = checkpoint.map_err(|e| Error::Corrupt { seq: size, what: e.to_string() })?;
+        // What can fail comes before what changes.
         if commit.first != self.size || self.checkpoint.is_none() {
-            self.start = commit.first - commit.first % TILE;
-            let count = (commit.first - self.start) as u32;
-            self.leaves = if count == 0 { Vec::new() } else { store.hashes(0, self.start, count)? };
+            let start = commit.first - commit.first % TILE;
+            let count = (commit.first - start) as u32;
+            let leaves = if count == 0 { Vec::new() } else { store.hashes(0, start, count)? };
+            (self.start, self.leaves) = (start, leaves);
         }
         self.leaves.extend_from_slice(&commit.leaves);
         while self.leaves.len() > LEAVES_MAX {
             self.leaves.drain(..TILE as usize);
             self.start += TILE;
         }
-        let checkpoint = UnverifiedCheckpoint::parse(commit.note.as_bytes());
-        let checkpoint = checkpoint.map_err(|e| Error::Corrupt { seq: size, what: e.to_string() })?;
         (self.checkpoint, self.size) = (Some(checkpoint), size);
         Ok(())
     }

@@ -81,7 +81,9 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     });
     let mut response = as_problem(&app, response).await;
     let (status, code) = (response.status(), response.extensions().get::<Code>().map(|code| code.0));
-    let route = format!("{method} {path}");
+    // A method that a client made up must not become a series of numbers of its own.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS].contains(&method);
+    let route = if known { format!("{method} {path}") } else { format!("other {path}") };
     app.metrics.answered(&route, status.as_u16(), code, start.elapsed());
     let ms = start.elapsed().as_secs_f64() * 1000.0;
     let caller = caller.0.get().map_or("-", String::as_str);

@@ -26,18 +26,16 @@ impl Shown {
     pub(crate) fn open(store: &dyn Read, views: &Path) -> Result<Self, Error> {
         let mut shown = Self { position: 0, restricted: HashMap::new() };
         let size = store.size()?;
-        match LogIndex::open(views, &Log(store), &mut |_, _| {}) {
-            Ok(index) => {
-                for seq in deciding(&index, size) {
-                    for entry in read::entries(store, seq, 1)? {
-                        if let Some((_, statement)) = entry.said {
-                            shown.fold(&statement);
-                        }
-                    }
+        let index = LogIndex::open(views, &Log(store), &mut |_, _| {}).map_err(|error| error.to_string());
+        match index.and_then(|index| deciding(&index, size).map_err(|error| error.to_string())) {
+            Ok(seqs) => {
+                for seq in seqs {
+                    let entries = read::entries(store, seq, 1)?;
+                    entries.iter().filter_map(|entry| entry.said.as_ref()).for_each(|(_, said)| shown.fold(said));
                 }
                 shown.position = size;
             }
-            Err(error) => tracing::warn!(%error, "the index can't be used; reading the whole log"),
+            Err(why) => tracing::warn!(why, "the index can't be used; reading the whole log"),
         }
         shown.catch_up(store)?;
         Ok(shown)
@@ -83,12 +81,12 @@ impl Shown {
 }
 
 /// Entries that open or restrict an incident, in their order.
-fn deciding(index: &LogIndex, size: u64) -> Vec<u64> {
+fn deciding(index: &LogIndex, size: u64) -> rusqlite::Result<Vec<u64>> {
     let mut seqs = Vec::new();
     for event in [Event::IncidentOpened, Event::IncidentRestricted] {
         let filter = Filter { event: Some(Pattern::Exact(event.name().to_owned())), ..Filter::default() };
-        seqs.extend(index.seqs(&filter, (0, size), false, usize::MAX >> 1).unwrap_or_default());
+        seqs.extend(index.seqs(&filter, (0, size), false, usize::MAX >> 1)?);
     }
     seqs.sort_unstable();
-    seqs
+    Ok(seqs)
 }

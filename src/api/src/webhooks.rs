@@ -119,11 +119,14 @@ impl Courier {
     }
 
     fn deliver(&mut self, delivery: &Delivery) -> Result<(), String> {
-        let body = self.app.read_here(|_, store| body(store, delivery.seq)).map_err(|problem| problem.detail)?;
+        let body = self
+            .app
+            .read_here(|app, store| body(app, store, &self.endpoint, delivery.seq))
+            .map_err(|problem| problem.detail)?;
         let now_us = (self.app.clock)();
         let sent = match body {
             Some(body) => self.sender.send(&self.key, &delivery.message_id(), now_us / 1_000_000, &body),
-            None => Err(send::Failed { why: "the entry was expunged".to_owned(), gone: true }),
+            None => Err(send::Failed { why: "the entry was expunged, or restricted since".to_owned(), gone: true }),
         };
         let tries = delivery.tries + 1;
         let outbox = |result: Result<(), OutboxError>| result.map_err(|e| e.to_string());
@@ -199,6 +202,8 @@ impl Courier {
 fn chosen(app: &App, store: &dyn Read, endpoint: &Endpoint, from: u64) -> Result<(u64, Vec<(u64, String)>), Problem> {
     let shown = app.shown(store)?;
     let entries = read::entries(store, from, PAGE)?;
+    // What came in this moment is not judged yet.
+    let entries: Vec<_> = entries.into_iter().take_while(|entry| entry.stored.seq < shown.position()).collect();
     let next = entries.last().map_or(from, |entry| entry.stored.seq + 1);
     let said = entries.into_iter().filter_map(|entry| entry.said);
     let wanted = said.filter(|(_, statement)| {
@@ -210,9 +215,12 @@ fn chosen(app: &App, store: &dyn Read, endpoint: &Endpoint, from: u64) -> Result
 }
 
 /// What is sent: `type`, `timestamp`, `data` (Standard Webhooks, payload), with the entry's exact bytes.
-fn body(store: &dyn Read, seq: u64) -> Result<Option<String>, Problem> {
+fn body(app: &App, store: &dyn Read, endpoint: &Endpoint, seq: u64) -> Result<Option<String>, Problem> {
     let entry = read::entries(store, seq, 1)?.pop();
     let Some((placed, statement)) = entry.as_ref().and_then(|entry| entry.said.as_ref()) else { return Ok(None) };
+    if !app.shown(store)?.may_read(&endpoint.actor, statement.streams()) {
+        return Ok(None);
+    }
     let bytes = entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.stored.bytes).into_owned());
     let claims: serde_json::Value =
         serde_json::from_str(&statement.claims().to_text()).map_err(|e| Problem::new("unavailable", e.to_string()))?;
