@@ -17,7 +17,6 @@ use crate::rates::Rates;
 use crate::receipts::Receipts;
 use crate::sessions::Sessions;
 use crate::shown::Shown;
-use crate::tokens::TokenHashes;
 
 /// How the API is to behave.
 #[derive(Debug, Clone)]
@@ -30,7 +29,7 @@ pub struct Config {
     pub bodies_bytes_max: usize,
     /// How long a request may take to arrive and be answered; following has no end.
     pub request_time_max: Duration,
-    /// Requests a second that one token, session or address may make over time; bursts of twice as many.
+    /// Requests a second that one token or session may make over time, and all logins together; bursts of twice as many.
     pub rate_max: f64,
     /// How long a session lasts.
     pub session_time: Duration,
@@ -71,7 +70,6 @@ pub struct App {
     pub(crate) views: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
-    pub(crate) tokens: TokenHashes,
     pub(crate) sessions: Sessions,
     pub(crate) rates: Rates,
     pub(crate) bodies: Arc<Semaphore>,
@@ -108,7 +106,6 @@ impl App {
             views,
             clock,
             random,
-            tokens: TokenHashes::default(),
             sessions: Sessions::default(),
             receipts: Receipts::default(),
             metrics: Metrics::default(),

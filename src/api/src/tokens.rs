@@ -2,9 +2,6 @@
 //! (`token.issued`); of the secret only the SHA-256 is kept, as a value in the vault. So revoking or erasing it is an entry
 //! like any other, and a copy of the database lets nobody in.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use blotter_ledger::Read;
 use blotter_record::{Disclosure, Hash, Id};
 use subtle::ConstantTimeEq;
@@ -30,24 +27,11 @@ pub(crate) fn id_in(text: &str) -> Option<Id> {
     format!("token/{name}").parse().ok()
 }
 
-/// What the vault says of tokens, as far as somebody asked.
-#[derive(Default)]
-pub(crate) struct TokenHashes(Mutex<HashMap<Id, String>>);
-
-impl TokenHashes {
-    /// Whether `text` is the token that entry `issued_seq` issued; in constant time.
-    pub(crate) fn is(&self, text: &str, id: &Id, issued_seq: u64, store: &dyn Read) -> Result<bool, Problem> {
-        let known = self.0.lock().expect("no thread panics while it holds this").get(id).cloned();
-        let hash = match known {
-            Some(hash) => hash,
-            None => {
-                let Some(hash) = stored(issued_seq, store)? else { return Ok(false) };
-                self.0.lock().expect("no thread panics while it holds this").insert(id.clone(), hash.clone());
-                hash
-            }
-        };
-        Ok(token_sha256(text).as_bytes().ct_eq(hash.as_bytes()).into())
-    }
+/// Whether `text` is the token that entry `issued_seq` issued; in constant time. The vault is asked each time, so that one
+/// whose hash was erased is none.
+pub(crate) fn is_token(text: &str, issued_seq: u64, store: &dyn Read) -> Result<bool, Problem> {
+    let hash = stored(issued_seq, store)?;
+    Ok(hash.is_some_and(|hash| token_sha256(text).as_bytes().ct_eq(hash.as_bytes()).into()))
 }
 
 fn stored(seq: u64, store: &dyn Read) -> Result<Option<String>, Problem> {

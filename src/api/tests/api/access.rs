@@ -211,6 +211,16 @@ fn without_session_or_token_only_what_tells_nothing_can_be_read() {
 }
 
 #[test]
+fn a_filter_does_not_tell_of_what_is_restricted() {
+    let Case { server, callers, .. } = case();
+    for (name, bearer, reads, _, named) in callers.iter().filter(|(_, _, reads, ..)| *reads != Reads::Nothing) {
+        let page = server.get("/v1/entries?stream=incident/RED", Some(bearer)).json();
+        let there = page["entries"].as_array().unwrap().len();
+        assert_eq!(there > 0, *named && *reads == Reads::All, "{name}: {page}");
+    }
+}
+
+#[test]
 fn a_token_is_over_when_it_expires_or_is_revoked_and_another_secret_is_none() {
     let mut tokens = Vec::new();
     let server = Server::new(|world, ledger| {

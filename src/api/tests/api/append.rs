@@ -182,6 +182,8 @@ fn what_is_too_large_or_too_often_is_refused_before_it_costs_anything() {
     let server = Server::with(config, |world, ledger| token = issue(world, ledger, "t", "siem", &["read"], NEXT_YEAR));
     let declared = server.post("/v1/statements", None, SD_JWT, &"x".repeat(1_001));
     assert_eq!((declared.status.as_u16(), declared.code().as_str()), (413, "too-large"));
+    let lines = server.post("/v1/statements", None, NDJSON, &"\n".repeat(900));
+    assert_eq!(lines.lines().len(), 900, "an empty line has an answer, too");
     let stream = futures_util::stream::iter((0..2_000).map(|_| Ok::<_, std::convert::Infallible>("x")));
     let undeclared = server.send(request("POST", "/v1/statements", None, Some(SD_JWT), Body::from_stream(stream)));
     assert_eq!((undeclared.status.as_u16(), undeclared.code().as_str()), (413, "too-large"));
@@ -189,4 +191,21 @@ fn what_is_too_large_or_too_often_is_refused_before_it_costs_anything() {
     let last = server.get("/v1/whoami", Some(&token));
     assert_eq!((last.status.as_u16(), last.code().as_str()), (429, "rate"));
     assert!(last.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+}
+
+#[test]
+fn more_lines_than_a_list_may_have_are_refused_before_they_are_read() {
+    let (server, _) = with_statements(0);
+    let answer = server.post("/v1/statements", None, NDJSON, &"\n".repeat(5_000_000));
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "too-large"));
+}
+
+#[test]
+fn methods_that_clients_make_up_are_counted_as_one() {
+    let (server, _) = with_statements(0);
+    for method in ["AAAA1", "AAAA2"] {
+        assert_eq!(server.send(request(method, "/healthz", None, None, Body::empty())).status, 405);
+    }
+    let text = String::from_utf8(server.get("/metrics", None).body).unwrap();
+    assert!(text.contains("other /healthz") && !text.contains("AAAA"), "{text}");
 }
