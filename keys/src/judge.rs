@@ -2,15 +2,16 @@
 //! [`History`], what came before; the ledger asks it before it writes, and a verifier asks it again for every entry, so that
 //! nothing that an operator slipped past the one gets past the other.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use blotter_record::{
-    ActorId, Decision, ErasureItem, Event, EventName, Hash, Id, Instant, Jti, Policy, RULES_1, Role, Seen, Statement,
-    Who, is_trust_stream, limits,
+    ActorId, Decision, ErasureItem, Event, EventName, Hash, Id, Instant, Jti, Objection, Past, PastEntry, Policy,
+    RULES_1, Role, Seen, Standing, Statement, Unreadable, Who, is_trust_stream, limits,
 };
 
 use crate::ed25519::PublicKey;
-use crate::keyring::{Approval, Keyring};
+use crate::keyring::{Approval, Hold, Keyring};
 use crate::note::VerifierKey;
 use crate::possession::Possession;
 
@@ -42,6 +43,12 @@ pub trait History {
     /// # Errors
     /// If it could not be looked up.
     fn statement(&self, jti: &Jti) -> Result<Option<Said>, Self::Error>;
+
+    /// Entries of a stream from its entry `from` on, at most `limit`; none if there are no more.
+    ///
+    /// # Errors
+    /// If they could not be looked up.
+    fn entries_of(&self, stream: &Id, from: u64, limit: usize) -> Result<Vec<Said>, Self::Error>;
 }
 
 /// A statement of the log, found by its id.
@@ -184,8 +191,8 @@ pub enum Refusal {
     /// This program does not know the event, or the rules in force.
     #[error("{0}: not in the rules that this program knows")]
     Unknown(String),
-    /// The policy of the process forbids it.
-    #[error(transparent)]
+    /// The process forbids it.
+    #[error("gates are unmet: {0}")]
     Policy(#[from] blotter_record::Unmet),
 }
 
@@ -255,7 +262,7 @@ pub fn judge<H: History>(
     place: &Place,
     keyring: &Keyring,
     history: &H,
-    policy: &dyn Policy,
+    policy: &mut dyn Policy,
 ) -> Result<(), Judgement<H::Error>> {
     let case = Case { statement, place, keyring, history };
     case.check_ledger_and_key()?;
@@ -273,7 +280,34 @@ pub fn judge<H: History>(
         }
     }
     case.check_event()?;
-    policy.admit(statement).map_err(|unmet| Judgement::Refused(unmet.into()))
+    case.check_policy(policy)
+}
+
+/// The history as a policy sees it; why it could not be read is kept aside.
+struct Seeing<'a, H: History> {
+    history: &'a H,
+    failed: RefCell<Option<H::Error>>,
+}
+
+impl<H: History> Seeing<'_, H> {
+    fn note<T>(&self, found: Result<T, H::Error>) -> Result<T, Unreadable> {
+        found.map_err(|error| {
+            self.failed.replace(Some(error));
+            Unreadable
+        })
+    }
+}
+
+impl<H: History> Past for Seeing<'_, H> {
+    fn entries(&self, stream: &Id, from: u64, limit: usize) -> Result<Vec<PastEntry>, Unreadable> {
+        let found = self.note(self.history.entries_of(stream, from, limit))?;
+        Ok(found.into_iter().map(|said| PastEntry { seq: said.seq, statement: said.statement }).collect())
+    }
+
+    fn statement(&self, jti: &Jti) -> Result<Option<PastEntry>, Unreadable> {
+        let found = self.note(self.history.statement(jti))?;
+        Ok(found.map(|said| PastEntry { seq: said.seq, statement: said.statement }))
+    }
 }
 
 fn rule<E>(at: &'static str, what: impl Into<String>) -> Judgement<E> {
@@ -532,6 +566,33 @@ impl<H: History> Case<'_, H> {
             Event::LedgerVerified => self.check_root("to"),
             Event::RecordExported => self.check_export(),
             _ => Ok(()),
+        }
+    }
+
+    /// The rules of the process, if there is one.
+    fn check_policy(&self, policy: &mut dyn Policy) -> Verdict<H> {
+        let (keyring, actor, recorded) = (self.keyring, self.statement.actor(), &self.place.recorded);
+        let has_role = |role| keyring.holds(actor, role, recorded);
+        let held_by = |streams: &[&Id]| {
+            let covers = |hold: &&Hold| hold.scope == "all" || streams.contains(&&hold.stream);
+            // By name, so that it is the same for everybody who asks.
+            keyring.holds.values().filter(covers).map(|hold| hold.stream.clone()).min()
+        };
+        let standing = Standing { recorded, has_role: &has_role, held_by: &held_by };
+        let seeing = Seeing { history: self.history, failed: RefCell::new(None) };
+        let judged = policy.admit(self.statement, &standing, &seeing);
+        if let Some(error) = seeing.failed.into_inner() {
+            return Err(Judgement::Failed(error));
+        }
+        match judged {
+            Ok(()) => Ok(()),
+            Err(Objection::Unmet(unmet)) => Err(Refusal::Policy(unmet).into()),
+            Err(Objection::Role(wanted)) => {
+                let wanted = wanted.into_iter().map(|role| role.name().to_owned()).collect();
+                let event = self.statement.event.as_str().to_owned();
+                Err(Refusal::Role { event, actor: actor.clone(), wanted }.into())
+            }
+            Err(Objection::Unreadable) => unreachable!("only a failure that was kept aside makes the past unreadable"),
         }
     }
 

@@ -12,16 +12,17 @@ use std::time::Duration;
 use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::merkle::Frontier;
-use blotter_record::{Event, Hash, Instant, Json, Policy, Presentation, RULES_1};
+use blotter_record::{Event, Hash, Id, Instant, Json, Policy, Presentation, RULES_1};
 use rayon::prelude::*;
 
 use crate::head_file::{Head, HeadFile, path_of};
+use crate::own::{Own, Refusals, own_key, random_jti};
 use crate::plan::{BATCH_ENTRIES_MAX, Plan, State};
 use crate::prepare::{Prepared, prepare};
 use crate::read::{self, Receipt};
 use crate::sqlite::Sqlite;
 use crate::store::{Read, Readers, Store};
-use crate::writer::{Appended, Job, LedgerKeys, Published, Shared, Writer, own_key, own_statement, sign_checkpoint};
+use crate::writer::{Appended, Job, LedgerKeys, Published, Shared, Writer, sign_checkpoint};
 use crate::{Clock, Error, Random};
 
 /// Jobs that may wait in the queue.
@@ -162,7 +163,8 @@ impl Ledger {
             was => opened_statement(&opened.keyring, &keys, &head, was, &software, clock(), &mut random)?,
         };
         let state = State::new(opened.keyring, policy, opened.frontier, last_leaf, recorded_us);
-        let writer = Writer { store, state, keys, clock, random, shared: Arc::clone(&shared) };
+        let writer =
+            Writer { store, state, keys, clock, random, shared: Arc::clone(&shared), refusals: Refusals::default() };
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
         let writer = std::thread::Builder::new()
             .name("blotter-writer".into())
@@ -590,7 +592,8 @@ fn opened_statement(
         ("root".into(), head.root.to_string().into()),
         ("was".into(), was.into()),
     ];
-    own_statement(keyring, key, Event::LedgerOpened, facts, now_us, random).map(Some)
+    let own = Own { jti: random_jti(now_us, random), sub: Id::ledger(), event: Event::LedgerOpened, facts };
+    own.statement(keyring, key, now_us).map(Some)
 }
 
 fn system(what: &str, cause: impl std::fmt::Display) -> Error {

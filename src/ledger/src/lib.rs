@@ -6,6 +6,7 @@
 mod error;
 pub mod head_file;
 mod ledger;
+mod own;
 mod plan;
 mod prepare;
 mod publisher;
@@ -19,6 +20,7 @@ pub use ledger::{
     DATABASE, Ledger, Opening, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, QUEUE_STATEMENTS_MAX, Software, genesis_of,
     mark_restored,
 };
+pub use own::REFUSALS_A_MINUTE_MAX;
 pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 pub use prepare::{BlobRef, Prepared};
 pub use sqlite::Sqlite;

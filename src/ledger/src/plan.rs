@@ -114,8 +114,9 @@ impl Plan {
             .map_err(|e| Error::System { what: "the clock".into(), cause: e.to_string() })?;
         let place = Place { seq: state.frontier.size(), recorded, previous: Some(previous) };
         {
-            let past = Past { plan: self, state, store, new: statement.jti };
-            judge(statement, &place, &state.keyring, &past, &*state.policy).map_err(|judgement| match judgement {
+            let State { keyring, policy, streams, roots, .. } = state;
+            let past = Past { plan: self, streams, roots, store, new: statement.jti };
+            judge(statement, &place, keyring, &past, &mut **policy).map_err(|judgement| match judgement {
                 Judgement::Refused(refusal) => Error::Refused(refusal),
                 Judgement::Failed(error) => error.into(),
             })?;
@@ -123,6 +124,10 @@ impl Plan {
         self.check_blobs(store, &prepared.blobs)?;
         self.check_erasure_fields(store, statement)?;
         self.enter(state, store, prepared, place)
+    }
+
+    fn past<'a>(&'a self, state: &'a State, store: &'a dyn Read, new: Jti) -> Past<'a> {
+        Past { plan: self, streams: &state.streams, roots: &state.roots, store, new }
     }
 
     /// Only the writer can tell which value a digest belongs to: in the log, digests and names are sorted apart.
@@ -193,7 +198,7 @@ impl Plan {
         let statement = presentation.statement;
         let mut links = Vec::with_capacity(1 + statement.about.len());
         for stream in statement.streams() {
-            let before = Past { plan: self, state, store, new: statement.jti }.stream(stream)?;
+            let before = self.past(state, store, statement.jti).stream(stream)?;
             links.push(match before {
                 None => StreamLink { stream: stream.clone(), n: 0, prev: None },
                 Some(before) => StreamLink { stream: stream.clone(), n: before.count, prev: Some(before.leaf) },
@@ -225,7 +230,10 @@ impl Plan {
         if place.seq > 0 {
             state.keyring.apply(&entry, &statement);
         }
-        state.policy.apply(&entry, &statement);
+        if event == Some(Event::EntryExpunged) {
+            // What it said counts no more, as after the next start.
+            state.policy.forget_all();
+        }
         self.ends |= event == Some(Event::LedgerKeyRotated);
         self.bytes += bytes.len() + held;
         self.batch.blobs.extend(blobs);
@@ -250,7 +258,7 @@ impl Plan {
         leaf: Hash,
         statement: &Statement,
     ) -> Result<(), Error> {
-        let before = Past { plan: self, state, store, new: statement.jti }.stream(&link.stream)?;
+        let before = self.past(state, store, statement.jti).stream(&link.stream)?;
         let mut stream = before.unwrap_or_else(|| StreamState {
             id: link.stream.clone(),
             count: 0,
@@ -330,13 +338,14 @@ impl Plan {
             last_leaf: state.last_leaf,
             recorded_us: state.recorded_us,
             keyring: list.iter().any(folds).then(|| state.keyring.clone()),
-            policy: state.policy.fork(),
         }
     }
 
     /// Goes back to a mark.
     pub(crate) fn go_back(&mut self, state: &mut State, mark: Mark) {
-        let jtis: HashSet<Jti> = self.batch.entries.drain(mark.entries..).map(|entry| entry.jti).collect();
+        let gone: Vec<NewEntry> = self.batch.entries.drain(mark.entries..).collect();
+        let jtis: HashSet<Jti> = gone.iter().map(|entry| entry.jti).collect();
+        gone.iter().flat_map(|entry| &entry.links).for_each(|(stream, _)| state.policy.forget(stream));
         self.statements.retain(|jti, _| !jtis.contains(jti));
         self.batch.nodes.truncate(mark.nodes);
         self.batch.erase.truncate(mark.erase);
@@ -349,7 +358,6 @@ impl Plan {
         if let Some(keyring) = mark.keyring {
             state.keyring = keyring;
         }
-        state.policy = mark.policy;
     }
 }
 
@@ -369,7 +377,6 @@ pub(crate) struct Mark {
     last_leaf: Hash,
     recorded_us: i64,
     keyring: Option<Keyring>,
-    policy: Box<dyn Policy>,
 }
 
 fn verify(keyring: &Keyring, statement: &Statement) -> Result<(), Refusal> {
@@ -395,7 +402,8 @@ fn stored_jws(store: &dyn Read, seq: u64) -> Result<Option<String>, Error> {
 /// The history as the next statement finds it: the store, and before it what this batch adds.
 struct Past<'a> {
     plan: &'a Plan,
-    state: &'a State,
+    streams: &'a HashMap<String, StreamState>,
+    roots: &'a VecDeque<(u64, Hash)>,
     store: &'a dyn Read,
     /// A statement's id that is known to be new.
     new: Jti,
@@ -406,7 +414,7 @@ impl History for Past<'_> {
 
     fn stream(&self, id: &Id) -> Result<Option<StreamState>, StoreError> {
         let folded = id.folded();
-        match self.plan.streams.get(&folded).or_else(|| self.state.streams.get(&folded)) {
+        match self.plan.streams.get(&folded).or_else(|| self.streams.get(&folded)) {
             Some(state) => Ok(Some(state.clone())),
             None => self.store.stream(id),
         }
@@ -427,7 +435,7 @@ impl History for Past<'_> {
         if size > self.plan.batch.expected_size {
             return Ok(None);
         }
-        if let Some((_, root)) = self.state.roots.iter().rev().find(|(at, _)| *at == size) {
+        if let Some((_, root)) = self.roots.iter().rev().find(|(at, _)| *at == size) {
             return Ok(Some(*root));
         }
         merkle::root_at(&Tree(self.store), size).map(Some).map_err(|e| tree_error(size, e))
@@ -443,5 +451,18 @@ impl History for Past<'_> {
         }
         let Some(seq) = self.store.seq_of(jti)? else { return Ok(None) };
         crate::read::said(self.store, seq).map(Some)
+    }
+
+    fn entries_of(&self, stream: &Id, from: u64, limit: usize) -> Result<Vec<Said>, StoreError> {
+        let seqs = self.store.stream_seqs(stream, from, limit)?;
+        let mut found =
+            seqs.into_iter().map(|seq| crate::read::said(self.store, seq)).collect::<Result<Vec<_>, _>>()?;
+        for entry in &self.plan.batch.entries {
+            if found.len() < limit && entry.links.iter().any(|(id, n)| id == stream && *n >= from) {
+                let statement = self.plan.statements.get(&entry.jti).map(|(_, statement)| statement.clone());
+                found.push(Said { seq: entry.seq, leaf: entry.leaf, statement });
+            }
+        }
+        Ok(found)
     }
 }

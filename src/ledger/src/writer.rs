@@ -12,13 +12,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use blotter_keys::checkpoint::Checkpoint;
 use blotter_keys::ed25519::SecretKey;
-use blotter_keys::judge::Refusal;
+use blotter_keys::judge::{Refusal, is_blocking};
 use blotter_keys::key_cache::KeyCache;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::note::{KeyName, VerifierKey};
-use blotter_record::{Draft, Event, Hash, Id, Instant, Jti, Precision, Via};
+use blotter_record::limits::LIST_LEN_MAX;
+use blotter_record::{ActorId, Event, Hash, Id, Instant, Json, Jti, Unmet};
 
 use crate::head_file::{Head, HeadFile};
+use crate::own::{Own, Refusals, own_key, random_jti};
 use crate::plan::{Admitted, Plan, State};
 use crate::prepare::Prepared;
 use crate::publisher::{Answer, BATCHES_MAX, Committed, Publisher, Reply};
@@ -171,6 +173,7 @@ pub(crate) struct Writer {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) refusals: Refusals,
 }
 
 impl Writer {
@@ -261,6 +264,8 @@ impl Writer {
         let mut answer = Vec::with_capacity(count);
         for (index, prepared) in statements.into_iter().enumerate() {
             let recorded = self.recorded()?;
+            let statement = &prepared.presentation.statement;
+            let decision = is_blocking(statement).then(|| (statement.iss.clone(), statement.jws().to_owned()));
             let admitted = self
                 .check_rotation(&prepared, index + 1 == count)
                 .and_then(|()| plan.admit(&mut self.state, &*self.store, prepared, recorded));
@@ -268,17 +273,67 @@ impl Writer {
                 Ok(admitted) => answer.push(Ok(admitted)),
                 Err(Error::Refused(why)) if mark.is_some() => {
                     plan.go_back(&mut self.state, mark.expect("checked by the guard"));
+                    self.record_refusal(plan, decision, &why)?;
                     let list_refused = |at| match at == index {
                         true => Err(Error::Refused(why.clone())),
                         false => Err(Error::ListRefused { index, why: why.clone() }),
                     };
                     return Ok((0..count).map(list_refused).collect());
                 }
-                Err(error @ (Error::Refused(_) | Error::Malformed(_))) => answer.push(Err(error)),
+                Err(error @ (Error::Refused(_) | Error::Malformed(_))) => {
+                    if let Error::Refused(why) = &error {
+                        self.record_refusal(plan, decision, why)?;
+                    }
+                    answer.push(Err(error));
+                }
                 Err(error) => return Err(error),
             }
         }
         Ok(answer)
+    }
+
+    /// A decision whose gates were unmet was tried: the ledger says so, in the incident's stream, with the very statement.
+    /// The same one is recorded once, however often it is sent; and of one actor, only so many in a minute.
+    fn record_refusal(
+        &mut self,
+        plan: &mut Plan,
+        decision: Option<(ActorId, String)>,
+        why: &Refusal,
+    ) -> Result<(), Error> {
+        let (Some((actor, jws)), Refusal::Policy(Unmet { gates, incident: Some(incident) })) = (decision, why) else {
+            return Ok(());
+        };
+        let recorded = self.recorded()?;
+        let Some(key) = own_key(&self.state.keyring, &self.keys, recorded.unix_us()) else { return Ok(()) };
+        if !self.refusals.admit(actor, recorded.unix_us()) {
+            return Ok(());
+        }
+        let digest = Hash::of(format!("blotter/refused/1\n{jws}").as_bytes());
+        let jti = Jti::v8(digest.0[..16].try_into().expect("16 of 32 bytes"));
+        let codes = gates.iter().take(LIST_LEN_MAX).map(|gate| gate.code.as_str().into()).collect();
+        let own = Own {
+            jti,
+            sub: incident.clone(),
+            event: Event::PhaseRefused,
+            facts: vec![("refused".to_owned(), jws.into()), ("unmet".to_owned(), Json::List(codes))],
+        };
+        let prepared = match own.statement(&self.state.keyring, key, recorded.unix_us()) {
+            Ok(prepared) => prepared,
+            // Too large to be held in another one.
+            Err(Error::Malformed(why)) => {
+                tracing::warn!(%why, "a refusal can't be recorded");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        match plan.admit(&mut self.state, &*self.store, prepared, recorded) {
+            Ok(_) => Ok(()),
+            Err(Error::Refused(why)) => {
+                tracing::warn!(%why, "a refusal can't be recorded");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What only the writer knows of a rotation: nothing may stand behind it in its batch, because the checkpoint of that
@@ -318,7 +373,9 @@ impl Writer {
             ("from".to_owned(), instant(self.state.recorded_us)?.as_str().into()),
             ("to".to_owned(), instant(now_us)?.as_str().into()),
         ];
-        let prepared = own_statement(&self.state.keyring, key, Event::ClockStepped, facts, now_us, &mut self.random)?;
+        let jti = random_jti(now_us, &mut self.random);
+        let own = Own { jti, sub: Id::ledger(), event: Event::ClockStepped, facts };
+        let prepared = own.statement(&self.state.keyring, key, now_us)?;
         plan.admit(&mut self.state, &*self.store, prepared, instant(now_us)?).map(|_| ())
     }
 
@@ -383,54 +440,4 @@ pub(crate) fn sign_checkpoint(keyring: &Keyring, keys: &[SecretKey], head: &Head
         }
     }
     note.map(|note| note.to_string()).ok_or_else(|| system("there is no key".into()))
-}
-
-/// The key of the ledger's own actor, if it may sign now. A ledger whose own key was revoked says nothing of its own, but
-/// goes on.
-pub(crate) fn own_key<'k>(keyring: &Keyring, keys: &'k LedgerKeys, now_us: i64) -> Option<&'k SecretKey> {
-    let key = keys.actor.as_ref()?;
-    let enrolled = keyring.key(&blotter_keys::jwk::thumbprint(key.public()))?;
-    let expired = enrolled.expires.as_ref().is_some_and(|expires| expires.unix_us() <= now_us);
-    let usable = enrolled.revoked_seq.is_none() && !expired;
-    if !usable {
-        tracing::warn!("the key of the ledger's own actor is revoked or expired; the ledger says nothing of its own");
-    }
-    usable.then_some(key)
-}
-
-/// A statement of the ledger's own actor, in the stream `ledger`.
-pub(crate) fn own_statement(
-    keyring: &Keyring,
-    key: &SecretKey,
-    event: Event,
-    facts: Vec<(String, blotter_record::Json)>,
-    now_us: i64,
-    random: &mut Random,
-) -> Result<Prepared, Error> {
-    let system = |cause: String| Error::System { what: format!("the ledger's own {}", event.name()), cause };
-    let kid: Hash = blotter_keys::jwk::thumbprint(key.public());
-    let actor = keyring.key(&kid).ok_or_else(|| system("its key is not enrolled".into()))?.actor.clone();
-    let mut bytes = [0; 10];
-    random(&mut bytes);
-    let draft = Draft {
-        iss: actor,
-        attributed: None,
-        aud: keyring.audience().to_owned(),
-        jti: Jti::v7((now_us / 1000).unsigned_abs(), bytes),
-        iat: now_us.div_euclid(1_000_000),
-        sub: Id::ledger(),
-        about: Vec::new(),
-        event: event.name().to_owned(),
-        occurred: Some(Instant::from_unix_us(now_us).map_err(|e| system(e.to_string()))?),
-        precision: Precision::Second,
-        seen: None,
-        cause: Vec::new(),
-        corrects: Vec::new(),
-        via: Via::Automation,
-        facts,
-        data: Vec::new(),
-    };
-    let unsigned = draft.build(&kid, || [0; 16]).map_err(Error::Malformed)?;
-    let signature = key.sign(unsigned.signing_input().as_bytes());
-    Ok(Prepared { presentation: unsigned.signed(&signature), verified: false, blobs: Vec::new() })
 }

@@ -438,6 +438,22 @@ impl Facts {
             .collect()
     }
 
+    /// The ids in the list of that name.
+    pub fn ids(&self, name: &str) -> Vec<&Id> {
+        self.list(name)
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Id(id) => Some(id),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether the boolean of that name is true.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some(&Fact::Bool(true))
+    }
+
     /// The statements' ids in the list of that name.
     pub fn jtis(&self, name: &str) -> Vec<Jti> {
         self.list(name)

@@ -70,4 +70,15 @@ impl History for Past<'_> {
         let leaf = self.tree.leaf(seq).unwrap_or(Hash([0; 32]));
         Ok(Some(Said { seq, leaf, statement }))
     }
+
+    fn entries_of(&self, stream: &Id, from: u64, limit: usize) -> Result<Vec<Said>, ReadError> {
+        let seqs = self.streams.get(stream.as_str()).map_or(&[][..], |stream| stream.seqs.as_slice());
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(seqs.len());
+        let said = seqs[from..].iter().take(limit).map(|seq| {
+            let statement = if *seq == UNKNOWN { None } else { self.read(*seq)? };
+            self.met_gap.set(self.met_gap.get() || statement.is_none());
+            Ok(Said { seq: *seq, leaf: self.tree.leaf(*seq).unwrap_or(Hash([0; 32])), statement })
+        });
+        said.collect()
+    }
 }

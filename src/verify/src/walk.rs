@@ -308,9 +308,7 @@ impl<'a> Walk<'a> {
         if is_trust(statement) {
             self.trust.push(seq);
         }
-        if seq == 0 {
-            self.policy.apply(entry, statement);
-        } else if self.is_admitted(entry, statement, seq)? && good {
+        if seq > 0 && self.is_admitted(entry, statement, seq)? && good {
             self.fold(entry, statement, seq);
         }
         let first = self.jtis.add(seq, &statement.jti.to_bytes());
@@ -360,7 +358,7 @@ impl<'a> Walk<'a> {
             root: &self.root,
             met_gap: Cell::new(false),
         };
-        let refusal = match judge(statement, &place, keyring, &past, &*self.policy) {
+        let refusal = match judge(statement, &place, keyring, &past, &mut *self.policy) {
             Ok(()) => return Ok(true),
             Err(Judgement::Failed(error)) => return Err(error),
             Err(Judgement::Refused(refusal)) => refusal,
@@ -380,13 +378,17 @@ impl<'a> Walk<'a> {
                 Ok(true)
             }
             // What an expunged entry said can't be looked up any more; the writer could.
-            Refusal::Rule { at: "facts.items" | "facts.approvals", .. } | Refusal::Role { .. }
+            Refusal::Rule { at: "facts.items" | "facts.approvals", .. } | Refusal::Role { .. } | Refusal::Policy(_)
                 if past.met_gap.get() =>
             {
                 self.counts.unjudged += 1;
                 Ok(true)
             }
-            Refusal::Role { .. } | Refusal::SeenMissing { .. } | Refusal::Stale { .. } | Refusal::Rule { .. }
+            Refusal::Role { .. }
+            | Refusal::SeenMissing { .. }
+            | Refusal::Stale { .. }
+            | Refusal::Rule { .. }
+            | Refusal::Policy(_)
                 if self.unknown_rules =>
             {
                 self.counts.unjudged += 1;
@@ -407,7 +409,6 @@ impl<'a> Walk<'a> {
         if let Some(keyring) = &mut self.keyring {
             keyring.apply(entry, statement);
         }
-        self.policy.apply(entry, statement);
         if statement.event.known() == Some(Event::EntryExpunged)
             && let (Some(of), Some(leaf)) = (statement.facts.int("seq"), statement.facts.hash("leaf"))
         {

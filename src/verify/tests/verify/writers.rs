@@ -1,7 +1,9 @@
 //! A writer that records what it must not: it has the ledger's key, so chain, tree and checkpoints are all right, and only
 //! judging every statement again finds it. The bad entry is the last one, unless the test says otherwise.
 
-use blotter_record::{Disclosure, Entry, Hash, Jti, Policy, Seen, Statement, Unmet};
+use blotter_record::{
+    Disclosure, Entry, Gate, Hash, Id, Jti, Objection, Past, Policy, Seen, Standing, Statement, Unmet,
+};
 use blotter_verify::{Options, Outcome, Report};
 
 use crate::forge::{Forge, Line, Say, See, founding, jwk, kid, list, say, vkey};
@@ -668,16 +670,17 @@ fn streams_differ_in_more_than_case() {
 struct NoReopening;
 
 impl Policy for NoReopening {
-    fn admit(&self, statement: &Statement) -> Result<(), Unmet> {
-        let refused = statement.event.as_str() == "incident.reopened" && !statement.is_imported();
-        if refused { Err(Unmet { gates: vec!["closed".to_owned()] }) } else { Ok(()) }
+    fn admit(&mut self, statement: &Statement, _: &Standing<'_>, past: &dyn Past) -> Result<(), Objection> {
+        let before = past.entries(&statement.sub, 0, 10)?;
+        let refused =
+            statement.event.as_str() == "incident.reopened" && before.iter().all(|entry| entry.statement.is_some());
+        let gate = Gate { code: "closed".to_owned(), what: "it is not closed".to_owned(), overridable: false };
+        if refused { Err(Objection::Unmet(Unmet { gates: vec![gate], incident: None })) } else { Ok(()) }
     }
 
-    fn apply(&mut self, _: &Entry, _: &Statement) {}
+    fn forget(&mut self, _: &Id) {}
 
-    fn fork(&self) -> Box<dyn Policy> {
-        Box::new(Self)
-    }
+    fn forget_all(&mut self) {}
 }
 
 #[test]
