@@ -3,10 +3,15 @@
 //!
 //! Invariant: nothing here is the truth. What a view says is looked up in the log before it is shown.
 
+mod facts;
 mod filter;
+pub mod incidents;
 mod log_index;
+mod table;
 mod views;
 
+pub use facts::{Facts, fold_and_digest, tables};
 pub use filter::{Filter, Pattern, Span};
 pub use log_index::{Change, LogIndex, Row, fold};
+pub use table::{Cell, Column, Kind, Table};
 pub use views::{LogEntry, Source, VIEWS, ViewError};

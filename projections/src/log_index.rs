@@ -1,20 +1,18 @@
 //! The log index: which entries are there of a stream, an event, an actor, a time. Only facts are in it, so nothing of
 //! it has to be erased; what is expunged leaves it.
 
+use std::path::Path;
+
 use blotter_record::{ActorId, Entry, Event, Hash, Id, Statement};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use crate::filter::Filter;
-use crate::views::LogEntry;
+use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, signed, with_views};
 
-/// Changes whenever the rows would: then the view is built anew.
-pub(crate) const VERSION: i64 = 1;
-/// Its name among the views.
-pub(crate) const NAME: &str = "log";
 /// Its tables.
-pub(crate) const SCHEMA: &str = "
+const SCHEMA: &str = "
 CREATE TABLE log_entry (
     seq         INTEGER PRIMARY KEY,
     recorded_us INTEGER NOT NULL,
@@ -34,7 +32,7 @@ CREATE TABLE log_stream (
 ) STRICT, WITHOUT ROWID;
 ";
 /// What takes them away again.
-pub(crate) const DROP: &str = "DROP TABLE IF EXISTS log_entry; DROP TABLE IF EXISTS log_stream;";
+const DROP: &str = "DROP TABLE IF EXISTS log_entry; DROP TABLE IF EXISTS log_stream;";
 
 /// What the index knows of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +91,49 @@ pub struct LogIndex {
     pub(crate) db: Connection,
 }
 
+/// The view behind the index.
+struct LogRows;
+
+impl View for LogRows {
+    const NAME: &'static str = "log";
+    const VERSION: i64 = 1;
+
+    fn create() -> String {
+        SCHEMA.to_owned()
+    }
+
+    fn drop() -> String {
+        DROP.to_owned()
+    }
+
+    fn take<S: Source>(
+        &mut self,
+        tx: &Transaction<'_>,
+        _: &S,
+        _: u64,
+        entries: &[LogEntry],
+    ) -> Result<(), Failed<S::Error>> {
+        Ok(save(tx, entries.iter().flat_map(fold))?)
+    }
+}
+
 impl LogIndex {
+    /// Opens the index in `path`, makes it if need be, and catches up with the log. `progress(done, size)` is told after
+    /// each batch. A damaged file is thrown away and built anew.
+    ///
+    /// # Errors
+    /// If the file can't be used, or the log can't be read.
+    pub fn open<S: Source>(
+        path: &Path,
+        source: &S,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, ViewError<S::Error>> {
+        with_views(path, |mut db| {
+            catch_up(&mut db, &mut LogRows, source, progress)?;
+            Ok(Self { db })
+        })
+    }
+
     /// Seqs of the entries from `from` on and before `end` that the filter admits, at most `limit`.
     ///
     /// # Errors
@@ -140,7 +180,7 @@ impl LogIndex {
 }
 
 /// Writes changes, in their order.
-pub(crate) fn save(tx: &Transaction<'_>, changes: impl IntoIterator<Item = Change>) -> rusqlite::Result<()> {
+fn save(tx: &Transaction<'_>, changes: impl IntoIterator<Item = Change>) -> rusqlite::Result<()> {
     let mut put = tx.prepare_cached(
         "INSERT OR REPLACE INTO log_entry (seq, recorded_us, occurred_us, event, actor, sub)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -165,8 +205,4 @@ pub(crate) fn save(tx: &Transaction<'_>, changes: impl IntoIterator<Item = Chang
         }
     }
     Ok(())
-}
-
-fn signed(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

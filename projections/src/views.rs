@@ -4,16 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use blotter_record::{Entry, Hash, Statement};
+use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
-
-use crate::log_index::{self, LogIndex};
 
 /// The file's name in a ledger's directory.
 pub const VIEWS: &str = "views.db";
 
 /// Entries folded and saved at once.
-const BATCH_ENTRIES: usize = 4_096;
+pub(crate) const BATCH_ENTRIES: usize = 8_192;
 /// How long another process may hold the file before we do without it.
 const BUSY_MS_MAX: u64 = 2_000;
 /// The format of the table of positions.
@@ -52,6 +50,50 @@ pub trait Source {
     /// # Errors
     /// If the log can't be read.
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Self::Error>;
+
+    /// Up to `limit` entries of a stream, from its entry `from_n` on; expunged ones among them.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Self::Error>;
+
+    /// The disclosed values of an entry that the vault still has: names and values, as JSON.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Self::Error>;
+
+    /// The entry that holds the statement of that id.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Self::Error>;
+}
+
+/// A view: rows that are a function of the log.
+pub(crate) trait View {
+    /// Its name; its tables' names begin otherwise than those of other views.
+    const NAME: &'static str;
+    /// Changes whenever the rows would: then the view is built anew.
+    const VERSION: i64;
+
+    /// The statements that make its tables.
+    fn create() -> String;
+
+    /// The statements that take them away.
+    fn drop() -> String;
+
+    /// Takes entries that follow each other, the first being `at`.
+    ///
+    /// # Errors
+    /// If the log can't be read, or the database can't be written.
+    fn take<S: Source>(
+        &mut self,
+        tx: &Transaction<'_>,
+        source: &S,
+        at: u64,
+        entries: &[LogEntry],
+    ) -> Result<(), Failed<S::Error>>;
 }
 
 /// Why there is no view.
@@ -70,32 +112,30 @@ pub enum ViewError<E> {
     Source(E),
 }
 
-impl LogIndex {
-    /// Opens the index in `path`, makes it if need be, and catches up with the log. `progress(done, size)` is told after
-    /// each batch. A damaged file is thrown away and built anew.
-    ///
-    /// # Errors
-    /// If the file can't be used, or the log can't be read.
-    pub fn open<S: Source>(
-        path: &Path,
-        source: &S,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Self, ViewError<S::Error>> {
-        match open(path, source, progress) {
-            Err(Failed::Database(cause)) if is_damaged(&cause) => {
-                remove(path);
-                open(path, source, progress)
-            }
-            opened => opened,
+/// Opens `views.db`, and throws away a damaged one.
+pub(crate) fn with_views<T, E>(
+    path: &Path,
+    mut then: impl FnMut(Connection) -> Result<T, Failed<E>>,
+) -> Result<T, ViewError<E>> {
+    let mut once = || then(connect(path)?);
+    match once() {
+        Err(Failed::Database(cause)) if is_damaged(&cause) => {
+            remove(path);
+            once()
         }
-        .map_err(|failed| match failed {
-            Failed::Database(cause) => ViewError::Unusable { path: path.to_owned(), cause },
-            Failed::Source(cause) => ViewError::Source(cause),
-        })
+        done => done,
+    }
+    .map_err(|failed| unusable(path, failed))
+}
+
+pub(crate) fn unusable<E>(path: &Path, failed: Failed<E>) -> ViewError<E> {
+    match failed {
+        Failed::Database(cause) => ViewError::Unusable { path: path.to_owned(), cause },
+        Failed::Source(cause) => ViewError::Source(cause),
     }
 }
 
-enum Failed<E> {
+pub(crate) enum Failed<E> {
     Database(rusqlite::Error),
     Source(E),
 }
@@ -106,35 +146,36 @@ impl<E> From<rusqlite::Error> for Failed<E> {
     }
 }
 
-fn open<S: Source>(path: &Path, source: &S, progress: &mut dyn FnMut(u64, u64)) -> Result<LogIndex, Failed<S::Error>> {
-    let mut db = connect(path)?;
+/// Brings a view up to the end of the log. `progress(done, size)` is told after each batch. Says how far it is.
+pub(crate) fn catch_up<V: View, S: Source>(
+    db: &mut Connection,
+    view: &mut V,
+    source: &S,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Failed<S::Error>> {
     let genesis = source.leaf(0).map_err(Failed::Source)?;
     loop {
         let size = source.size().map_err(Failed::Source)?;
         // Where we are is read in the transaction that moves us: another process may be catching up, too.
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let at = position(&tx, source, &genesis, size)?;
-        if at >= size {
-            tx.commit()?;
-            return Ok(LogIndex { db });
-        }
-        let entries = source.entries(at, BATCH_ENTRIES).map_err(Failed::Source)?;
+        let at = position::<V, S>(&tx, source, &genesis, size)?;
+        let entries = if at < size { source.entries(at, BATCH_ENTRIES).map_err(Failed::Source)? } else { Vec::new() };
         let Some(last) = entries.last() else {
             tx.commit()?;
-            return Ok(LogIndex { db });
+            return Ok(at);
         };
-        log_index::save(&tx, entries.iter().flat_map(log_index::fold))?;
+        view.take(&tx, source, at, &entries)?;
+        let done = last.seq + 1;
         tx.execute(
             "UPDATE view SET size = ?2, leaf = ?3 WHERE name = ?1",
-            params![log_index::NAME, signed(last.seq + 1), last.leaf.0.as_slice()],
+            params![V::NAME, signed(done), last.leaf.0.as_slice()],
         )?;
-        let done = last.seq + 1;
         tx.commit()?;
         progress(done, size.max(done));
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     make_private(path);
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
@@ -160,13 +201,19 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// How many entries the view has of this very log; one of another log, or of another version, is emptied first.
-fn position<S: Source>(tx: &Transaction<'_>, source: &S, genesis: &Hash, size: u64) -> Result<u64, Failed<S::Error>> {
+fn position<V: View, S: Source>(
+    tx: &Transaction<'_>,
+    source: &S,
+    genesis: &Hash,
+    size: u64,
+) -> Result<u64, Failed<S::Error>> {
     let known: Option<(i64, [u8; 32], i64, [u8; 32])> = tx
-        .query_row("SELECT version, genesis, size, leaf FROM view WHERE name = ?1", [log_index::NAME], |row| {
+        .query_row("SELECT version, genesis, size, leaf FROM view WHERE name = ?1", [V::NAME], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    if let Some((log_index::VERSION, of, at, leaf)) = known
+    if let Some((version, of, at, leaf)) = known
+        && version == V::VERSION
         && of == genesis.0
         && let Ok(at) = u64::try_from(at)
         && at <= size
@@ -174,11 +221,11 @@ fn position<S: Source>(tx: &Transaction<'_>, source: &S, genesis: &Hash, size: u
     {
         return Ok(at);
     }
-    tx.execute_batch(log_index::DROP)?;
-    tx.execute_batch(log_index::SCHEMA)?;
+    tx.execute_batch(&V::drop())?;
+    tx.execute_batch(&V::create())?;
     tx.execute(
         "INSERT OR REPLACE INTO view (name, version, genesis, size, leaf) VALUES (?1, ?2, ?3, 0, zeroblob(32))",
-        params![log_index::NAME, log_index::VERSION, genesis.0.as_slice()],
+        params![V::NAME, V::VERSION, genesis.0.as_slice()],
     )?;
     Ok(0)
 }
@@ -209,6 +256,6 @@ fn remove(path: &Path) {
     }
 }
 
-fn signed(n: u64) -> i64 {
+pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

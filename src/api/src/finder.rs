@@ -5,7 +5,7 @@ use std::path::Path;
 
 use blotter_ledger::{Error, Read, read};
 use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, ViewError};
-use blotter_record::Hash;
+use blotter_record::{Disclosure, Hash, Id, Json, Jti};
 
 /// Entries that a scan reads at once.
 const SCAN_ENTRIES: usize = 2_048;
@@ -108,7 +108,7 @@ fn admitted(store: &dyn Read, filter: &Filter, from: u64, count: usize) -> Resul
 }
 
 /// The log, as projections want it.
-pub(crate) struct Log<'a>(pub(crate) &'a dyn Read);
+pub struct Log<'a>(pub &'a dyn Read);
 
 impl Source for Log<'_> {
     type Error = Error;
@@ -124,5 +124,24 @@ impl Source for Log<'_> {
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
         let entries = read::entries(self.0, from, limit)?;
         Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
+    }
+
+    fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        let seqs = self.0.stream_seqs(stream, from_n, limit)?;
+        let entry = |seq| self.entries(seq, 1)?.pop().ok_or(Error::Corrupt { seq, what: "not there".into() });
+        seqs.into_iter().map(entry).collect()
+    }
+
+    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Error> {
+        let corrupt = |what: String| Error::Corrupt { seq, what };
+        let values = self.0.disclosures(seq)?.into_iter().map(|text| {
+            let value = Disclosure::parse(&text).map_err(|e| corrupt(e.to_string()))?;
+            Ok((value.name().to_owned(), value.value().clone()))
+        });
+        values.collect()
+    }
+
+    fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {
+        Ok(self.0.seq_of(jti)?)
     }
 }

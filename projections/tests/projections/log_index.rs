@@ -1,13 +1,13 @@
 //! The log index over logs that only look real: statements are built, not signed, because a fold verifies nothing.
 //! The judge of what a filter finds is the filter's own judgement on each row, over a plain list of them.
-#![allow(clippy::unwrap_used)]
 
-use std::cell::RefCell;
 use std::path::Path;
 
-use blotter_projections::{Filter, LogEntry, LogIndex, Pattern, Row, Source, Span, fold};
+use blotter_projections::{Filter, LogEntry, LogIndex, Pattern, Row, Span, fold};
 use blotter_record::{Draft, Entry, Hash, Instant, Json, Jti, Precision, Statement, StreamLink, Via};
 use proptest::prelude::*;
+
+use crate::log::Log;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -74,13 +74,6 @@ fn entry(seq: u64, says: &Says, statement: Statement, salt: &str) -> LogEntry {
     LogEntry { seq, leaf: Hash::of_leaf(&placed.to_bytes().unwrap()), said: Some((placed, statement)) }
 }
 
-/// A log in memory, which counts what is read of it.
-#[derive(Default)]
-struct Log {
-    entries: Vec<LogEntry>,
-    read: RefCell<usize>,
-}
-
 impl Log {
     fn of(all: &[Says], salt: &str) -> Self {
         let entry = |(seq, says): (usize, &Says)| {
@@ -89,30 +82,11 @@ impl Log {
             let says = Says { stream: if says.stream == 3 { 2 } else { says.stream }, ..says.clone() };
             entry(seq as u64, &says, statement(seq as u64, &says, event, Vec::new()), salt)
         };
-        Self { entries: all.iter().enumerate().map(entry).collect(), read: RefCell::default() }
+        Self { entries: all.iter().enumerate().map(entry).collect(), read: std::cell::RefCell::default() }
     }
 
     fn rows(&self) -> Vec<Row> {
         self.entries.iter().filter_map(|e| e.said.as_ref().map(|(entry, said)| Row::of(entry, said))).collect()
-    }
-}
-
-impl Source for Log {
-    type Error = String;
-
-    fn size(&self) -> Result<u64, String> {
-        Ok(self.entries.len() as u64)
-    }
-
-    fn leaf(&self, seq: u64) -> Result<Hash, String> {
-        self.entries.get(seq as usize).map(|entry| entry.leaf).ok_or("out of the log".to_owned())
-    }
-
-    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, String> {
-        // Few at a time, so that several batches are seen.
-        let found: Vec<_> = self.entries.iter().skip(from as usize).take(limit.min(5)).cloned().collect();
-        *self.read.borrow_mut() += found.len();
-        Ok(found)
     }
 }
 

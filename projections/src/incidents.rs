@@ -1,0 +1,550 @@
+//! The view of incidents: of each, what it is now, every state that it was in, and what hangs on it. All rows of an
+//! incident are a function of its stream.
+
+use std::collections::BTreeMap;
+
+use blotter_process::{Incident, Phase, Said};
+use blotter_record::{Event, Id};
+
+use crate::table::{Cell, Row, Table, int, table, text};
+
+/// An incident as the view follows it: its state, and what the state does not keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Case {
+    /// Its state.
+    pub incident: Incident,
+    /// When it reached what, first: microseconds since 1970, and the entry.
+    pub milestones: BTreeMap<Milestone, (i64, u64)>,
+    /// The states that it was in, oldest first; each holds from its entry until the next one's.
+    pub versions: Vec<Version>,
+}
+
+/// What is kept of every state that an incident was in, so that lists can be shown as of any entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The entry that made it so.
+    pub seq: u64,
+    /// See [`INCIDENT`].
+    pub status: &'static str,
+    /// Its phase.
+    pub phase: Option<Phase>,
+    /// Its severity.
+    pub severity: Option<i64>,
+    /// The verdict.
+    pub verdict: Option<String>,
+    /// Who leads it.
+    pub lead: Option<String>,
+    /// Its category.
+    pub category: Option<String>,
+}
+
+macro_rules! milestones {
+    ($($variant:ident = $name:literal, $about:literal;)*) => {
+        /// A moment that metrics are measured from or to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Milestone { $(#[doc = $about] $variant,)* }
+
+        impl Milestone {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in the table `milestone`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it is.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+milestones! {
+    Occurred = "occurred", "when the incident began, as newest asserted (occurrence.asserted)";
+    Detected = "detected", "when it was detected: as newest asserted (detection.asserted), else when it was opened";
+    Opened = "opened", "when the incident was opened";
+    Acknowledged = "acknowledged", "the first acknowledgement by a person";
+    Classified = "classified", "the first severity.assessed or incident.classified";
+    Confirmed = "confirmed", "the first verdict";
+    ResponseStarted = "response-started", "the first containment.started, playbook.started or action.authorised";
+    ContainmentStarted = "containment-started", "the first containment.started";
+    Contained = "contained", "the newest containment.achieved";
+    Eradicated = "eradicated", "the newest eradication.completed";
+    Restored = "restored", "the newest system.restored or service.resumed";
+    Recovered = "recovered", "incident.recovered, else the newest accepted sign-off";
+    Resolved = "resolved", "the newest incident.resolved, else incident.closed";
+    Closed = "closed", "the newest incident.closed";
+    LessonRecorded = "lesson-recorded", "the first lesson";
+    Rested = "rested", "when Improve was left, each lesson having led somewhere";
+}
+
+impl Case {
+    /// Takes one more entry of the stream `id`.
+    pub fn fold(&mut self, id: &Id, said: Said<'_>) {
+        self.incident.fold(id, said);
+        let counts = !self.incident.retracted.contains(&said.statement.jti);
+        if let Some(event) = said.statement.event.known().filter(|_| counts) {
+            self.reach(event, said);
+        }
+        let version = self.version(said.seq);
+        let same = |last: &Version| Version { seq: last.seq, ..version.clone() } == *last;
+        if !self.versions.last().is_some_and(same) {
+            self.versions.push(version);
+        }
+    }
+
+    fn version(&self, seq: u64) -> Version {
+        let Incident { verdict, lead, category, severity, .. } = &self.incident;
+        Version {
+            seq,
+            status: self.incident.status(),
+            phase: self.incident.current_phase(),
+            severity: severity.as_ref().map(|made| made.value.level),
+            verdict: verdict.as_ref().map(|made| made.value.clone()),
+            lead: lead.as_ref().map(|made| made.value.to_string()),
+            category: category.as_ref().map(|made| made.value.clone()),
+        }
+    }
+
+    /// Milestones: some are reached once, some again.
+    fn reach(&mut self, event: Event, said: Said<'_>) {
+        use Milestone as M;
+        let facts = &said.statement.facts;
+        let happened = said.statement.occurred.as_ref().map_or(said.recorded_us, blotter_record::Instant::unix_us);
+        let stated = |name| facts.instant(name).map_or(happened, blotter_record::Instant::unix_us);
+        let (at_us, first, newest): (i64, &[M], &[M]) = match event {
+            Event::OccurrenceAsserted => (stated("at"), &[], &[M::Occurred]),
+            Event::DetectionAsserted => (stated("at"), &[], &[M::Detected]),
+            Event::IncidentOpened => (happened, &[M::Opened, M::Detected], &[]),
+            Event::IncidentAcknowledged => (happened, &[M::Acknowledged], &[]),
+            Event::SeverityAssessed | Event::IncidentClassified => (happened, &[M::Classified], &[]),
+            Event::IncidentConfirmed => (happened, &[M::Confirmed], &[]),
+            Event::ContainmentStarted => (happened, &[M::ResponseStarted, M::ContainmentStarted], &[]),
+            Event::PlaybookStarted | Event::ActionAuthorised => (happened, &[M::ResponseStarted], &[]),
+            Event::ContainmentAchieved => (happened, &[], &[M::Contained]),
+            Event::EradicationCompleted => (happened, &[], &[M::Eradicated]),
+            Event::SystemRestored => (stated("restored_at"), &[], &[M::Restored]),
+            Event::ServiceResumed => (stated("at"), &[], &[M::Restored]),
+            Event::ValidationSignedOff if facts.word("outcome") == Some("accepted") => (happened, &[M::Recovered], &[]),
+            Event::IncidentRecovered => (happened, &[], &[M::Recovered]),
+            Event::IncidentResolved => (happened, &[], &[M::Resolved]),
+            Event::IncidentClosed => (happened, &[M::Resolved], &[M::Closed]),
+            Event::IncidentReopened => {
+                for ended in [M::Resolved, M::Closed, M::Rested] {
+                    self.milestones.remove(&ended);
+                }
+                return;
+            }
+            Event::ContainmentLost => {
+                self.milestones.remove(&M::Contained);
+                return;
+            }
+            Event::LessonRecorded => (happened, &[M::LessonRecorded], &[]),
+            Event::PhaseEntered if self.incident.improved == Some(said.seq) => (happened, &[], &[M::Rested]),
+            _ => return,
+        };
+        for milestone in first {
+            self.milestones.entry(*milestone).or_insert((at_us, said.seq));
+        }
+        for milestone in newest {
+            self.milestones.insert(*milestone, (at_us, said.seq));
+        }
+    }
+
+    /// Its rows in all of [`TABLES`].
+    pub fn rows(&self, id: &Id) -> Vec<Row> {
+        let Some(first_seq) = self.incident.first_seq else { return Vec::new() };
+        let mut rows = vec![self.row(id, first_seq)];
+        self.history(id, &mut rows);
+        self.hanging(id, &mut rows);
+        self.learned(id, &mut rows);
+        rows
+    }
+
+    fn row(&self, id: &Id, first_seq: u64) -> Row {
+        let Incident { opened, severity, .. } = &self.incident;
+        let incident = &self.incident;
+        let reached = |milestone| Cell::from(self.milestones.get(&milestone).map(|(at_us, _)| *at_us));
+        let made =
+            |made: &Option<blotter_process::Made<String>>| Cell::from(made.as_ref().map(|made| made.value.clone()));
+        INCIDENT.row([
+            id.as_str().into(),
+            incident.status().into(),
+            incident.current_phase().map(Phase::name).into(),
+            severity.as_ref().map(|made| made.value.level).into(),
+            severity.as_ref().map(|made| made.value.scale.clone()).into(),
+            made(&incident.verdict),
+            made(&incident.category),
+            made(&incident.tlp),
+            incident.lead.as_ref().map(|made| made.value.to_string()).into(),
+            opened.as_ref().map(|made| made.value.by.to_string()).into(),
+            reached(Milestone::Opened),
+            reached(Milestone::Detected),
+            reached(Milestone::Resolved),
+            reached(Milestone::Closed),
+            incident.updated_us.into(),
+            made(&incident.resolved),
+            made(&incident.closed),
+            made(&incident.root_cause),
+            incident.merged_into.as_ref().map(|made| made.value.to_string()).into(),
+            incident.imported.into(),
+            incident.entries.into(),
+            incident.alerts.len().into(),
+            incident.tasks.len().into(),
+            incident.clocks.values().map(|made| made.value).min().into(),
+            incident.evidence_out.len().into(),
+            incident.phases.iter().filter(|entered| !entered.overridden.is_empty()).count().into(),
+            incident.refusals.len().into(),
+            incident.out_of_phase.len().into(),
+            incident.reopened.len().into(),
+            first_seq.into(),
+            incident.last_seq.into(),
+        ])
+    }
+
+    fn history(&self, id: &Id, rows: &mut Vec<Row>) {
+        let ends = self.versions.iter().skip(1).map(|next| Some(next.seq)).chain([None]);
+        rows.extend(self.versions.iter().zip(ends).map(|(version, until)| {
+            VERSION.row([
+                id.as_str().into(),
+                version.seq.into(),
+                until.into(),
+                version.status.into(),
+                version.phase.map(Phase::name).into(),
+                version.severity.into(),
+                version.verdict.clone().into(),
+                version.lead.clone().into(),
+                version.category.clone().into(),
+            ])
+        }));
+        rows.extend(self.milestones.iter().map(|(milestone, (at_us, seq))| {
+            MILESTONE.row([id.as_str().into(), milestone.name().into(), (*at_us).into(), (*seq).into()])
+        }));
+        rows.extend(self.incident.phases.iter().map(|entered| {
+            PHASE.row([
+                id.as_str().into(),
+                entered.seq.into(),
+                entered.phase.name().into(),
+                entered.at_us.into(),
+                entered.by.as_str().into(),
+                entered.overridden.join(" ").into(),
+            ])
+        }));
+    }
+
+    fn hanging(&self, id: &Id, rows: &mut Vec<Row>) {
+        let incident = &self.incident;
+        let link =
+            |kind: &str, other: &str, seq: u64| LINK.row([id.as_str().into(), kind.into(), other.into(), seq.into()]);
+        rows.extend(incident.alerts.iter().map(|(alert, seq)| link("alert", alert.as_str(), *seq)));
+        rows.extend(incident.related.iter().map(|(other, seq)| link("incident", other.as_str(), *seq)));
+        rows.extend(incident.recurrences.iter().map(|(other, seq)| link("recurrence-of", other.as_str(), *seq)));
+        rows.extend(incident.techniques.iter().map(|(code, seq)| link("technique", code, *seq)));
+        rows.extend(incident.observables.iter().map(|id| link("observable", id.as_str(), incident.last_seq)));
+        if let Some(scope) = &incident.scope {
+            rows.extend(scope.value.assets.iter().map(|asset| link("asset", asset.as_str(), scope.seq)));
+            rows.extend(scope.value.services.iter().map(|service| link("service", service.as_str(), scope.seq)));
+        }
+        rows.extend(
+            incident
+                .classes
+                .iter()
+                .map(|(scheme, class)| link("class", &format!("{scheme}:{}", class.value), class.seq)),
+        );
+        rows.extend(
+            incident.readers.iter().map(|reader| link("reader", reader.as_str(), incident.first_seq.unwrap_or(0))),
+        );
+        rows.extend(incident.tasks.iter().map(|(task, open)| {
+            OWED.row([
+                id.as_str().into(),
+                "task".into(),
+                task.as_str().into(),
+                open.owner.as_str().into(),
+                open.due_us.into(),
+                open.seq.into(),
+            ])
+        }));
+        rows.extend(incident.handovers.iter().map(|(jti, to)| {
+            let owed = jti.to_string();
+            OWED.row([
+                id.as_str().into(),
+                "handover".into(),
+                owed.into(),
+                to.value.as_str().into(),
+                Cell::Null,
+                to.seq.into(),
+            ])
+        }));
+        let lead = Cell::from(incident.lead.as_ref().map(|made| made.value.to_string()));
+        rows.extend(incident.clocks.iter().map(|(code, due)| {
+            let (due_us, seq) = (due.value.into(), due.seq.into());
+            OWED.row([id.as_str().into(), "clock".into(), code.as_str().into(), lead.clone(), due_us, seq])
+        }));
+        rows.extend(incident.evidence_out.iter().map(|(jti, made)| {
+            let seq = made.seq.into();
+            OWED.row([
+                id.as_str().into(),
+                "evidence".into(),
+                format!("{} {jti}", made.value).into(),
+                Cell::Null,
+                Cell::Null,
+                seq,
+            ])
+        }));
+        for (jti, run) in &incident.runs {
+            for (step, (outcome, seq)) in &run.steps {
+                rows.push(STEP.row([
+                    id.as_str().into(),
+                    jti.to_string().into(),
+                    step.as_str().into(),
+                    run.playbook.as_str().into(),
+                    run.version.as_str().into(),
+                    outcome.clone().into(),
+                    (*seq).into(),
+                ]));
+            }
+        }
+        rows.extend(incident.outages.iter().enumerate().map(|(n, (service, from_us, to_us))| {
+            OUTAGE.row([id.as_str().into(), n.into(), service.as_str().into(), (*from_us).into(), (*to_us).into()])
+        }));
+        let ended = incident.outages.len();
+        rows.extend(incident.interrupted.iter().enumerate().map(|(n, (service, from))| {
+            OUTAGE.row([id.as_str().into(), (ended + n).into(), service.as_str().into(), from.value.into(), Cell::Null])
+        }));
+        rows.extend(incident.costs.iter().map(|seq| COST.row([id.as_str().into(), (*seq).into()])));
+    }
+
+    fn learned(&self, id: &Id, rows: &mut Vec<Row>) {
+        for (lesson_id, lesson) in &self.incident.lessons {
+            rows.push(LESSON.row([
+                id.as_str().into(),
+                lesson_id.as_str().into(),
+                lesson.cause.clone().into(),
+                lesson.none_found.into(),
+                lesson.led_somewhere().into(),
+                lesson.playbook.into(),
+                lesson.risk.into(),
+                lesson.seq.into(),
+            ]));
+            for (action_id, action) in &lesson.actions {
+                rows.push(ACTION.row([
+                    id.as_str().into(),
+                    action_id.as_str().into(),
+                    lesson_id.as_str().into(),
+                    action.kind.as_str().into(),
+                    action.owner.as_str().into(),
+                    action.due_us.into(),
+                    action.resource.as_ref().map(Id::as_str).into(),
+                    action.opened.into(),
+                    action.completed.into(),
+                    action.verified.as_ref().map(|made| made.value).into(),
+                ]));
+            }
+        }
+    }
+}
+
+/// The tables of incidents, in the order of their digest.
+pub static TABLES: &[&Table] =
+    &[&INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION];
+
+/// One row an incident.
+pub static INCIDENT: Table = table(
+    "incident",
+    "an incident, as it is now",
+    1,
+    &[
+        text("id", "its stream, incident/…"),
+        text("status", "open, resolved, closed, improved (closed, and every lesson led somewhere) or merged"),
+        text("phase", "initiate, assess, execute, validate, close or improve; NULL if it was never opened"),
+        int("severity", "the level, on the organisation's scale"),
+        text("scale", "that scale and its version"),
+        text("verdict", "the newest verdict"),
+        text("category", "its category"),
+        text("tlp", "its marking (TLP 2.0)"),
+        text("lead", "who leads it"),
+        text("opened_by", "who opened it"),
+        int("opened_us", "when it was opened, as its opener says"),
+        int("detected_us", "when it was detected"),
+        int("resolved_us", "when it was resolved"),
+        int("closed_us", "when it was closed"),
+        int("updated_us", "when its newest entry was recorded"),
+        text("resolved_as", "the code of incident.resolved"),
+        text("closed_as", "the resolution of incident.closed"),
+        text("root_cause", "its root cause"),
+        text("merged_into", "the incident that it was merged into"),
+        int("imported", "1 if an import began it"),
+        int("entries", "entries of its stream"),
+        int("alerts", "alerts and reports linked now"),
+        int("tasks_open", "tasks that are open"),
+        int("clock_due_us", "when the first of its open clocks is due"),
+        int("evidence_out", "evidence that is given out"),
+        int("overrides", "transitions with overridden gates"),
+        int("refusals", "decisions that were refused"),
+        int("out_of_phase", "statements that came in another phase than theirs"),
+        int("reopened", "how often it was reopened"),
+        int("first_seq", "its first entry"),
+        int("last_seq", "its newest entry"),
+    ],
+    &[&["status", "severity", "opened_us"], &["opened_us"], &["updated_us"], &["lead"]],
+);
+
+/// One row a state that an incident was in.
+pub static VERSION: Table = table(
+    "incident_version",
+    "an incident's state from one entry until another: what it was as of any seq",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("from_seq", "the entry that made it so"),
+        int("until_seq", "the entry that made it otherwise; NULL: it is so now"),
+        text("status", "as in incident"),
+        text("phase", "as in incident"),
+        int("severity", "as in incident"),
+        text("verdict", "as in incident"),
+        text("lead", "as in incident"),
+        text("category", "as in incident"),
+    ],
+    &[],
+);
+
+/// One row a milestone of an incident.
+pub static MILESTONE: Table = table(
+    "milestone",
+    "when an incident reached what metrics are measured between",
+    2,
+    &[
+        text("incident", "its stream"),
+        text("name", "the milestone, see `blotter metrics --definitions`"),
+        int("at_us", "when it happened, as said"),
+        int("seq", "the entry that says so"),
+    ],
+    &[&["name", "at_us"]],
+);
+
+/// One row a phase entered.
+pub static PHASE: Table = table(
+    "incident_phase",
+    "a phase that an incident entered",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("seq", "the entry"),
+        text("phase", "the phase entered"),
+        int("at_us", "when"),
+        text("by", "who signed it"),
+        text("overridden", "codes of gates that were overridden, with spaces between; empty if none"),
+    ],
+    &[],
+);
+
+/// One row a thing that an incident has to do with.
+pub static LINK: Table = table(
+    "incident_link",
+    "what an incident has to do with: alert, incident, recurrence-of, technique, observable, asset, service, class, reader",
+    3,
+    &[
+        text("incident", "its stream"),
+        text("kind", "what kind of thing"),
+        text("other", "its id or code"),
+        int("seq", "the entry that says so"),
+    ],
+    &[&["kind", "other"]],
+);
+
+/// One row a thing that somebody owes.
+pub static OWED: Table = table(
+    "owed",
+    "what is open in an incident: task, handover, clock, evidence",
+    3,
+    &[
+        text("incident", "its stream"),
+        text("kind", "task, handover, clock or evidence"),
+        text("what", "its id or code"),
+        text("owner", "who owes it"),
+        int("due_us", "when it is due"),
+        int("seq", "the entry that opened it"),
+    ],
+    &[&["owner", "due_us"]],
+);
+
+/// One row a step of a playbook's run.
+pub static STEP: Table = table(
+    "step",
+    "a step of a playbook, as one run did it",
+    3,
+    &[
+        text("incident", "its stream"),
+        text("run", "jti of playbook.started"),
+        text("step", "the step's id"),
+        text("playbook", "the playbook"),
+        text("version", "its version"),
+        text("outcome", "done, failed or skipped; NULL: started"),
+        int("seq", "the newest entry about it"),
+    ],
+    &[],
+);
+
+/// One row an interruption of a service.
+pub static OUTAGE: Table = table(
+    "outage",
+    "an interruption of a service",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("n", "a number among the incident's"),
+        text("service", "the service"),
+        int("from_us", "when it was interrupted"),
+        int("until_us", "when it was resumed; NULL: it is interrupted"),
+    ],
+    &[&["service", "from_us"]],
+);
+
+/// One row an entry that records costs; the amounts are data, not facts.
+pub static COST: Table = table(
+    "cost",
+    "an entry that records a cost, a payment or a budget; amounts are in its data",
+    2,
+    &[text("incident", "its stream"), int("seq", "the entry")],
+    &[],
+);
+
+/// One row a lesson.
+pub static LESSON: Table = table(
+    "lesson",
+    "a lesson, and what it led to",
+    2,
+    &[
+        text("incident", "the incident that taught it"),
+        text("lesson", "its stream"),
+        text("cause", "the cause that it names"),
+        int("none_found", "1: the review found nothing to learn"),
+        int("led", "1: it led to a playbook version, a completed action or an accepted risk"),
+        int("playbook_seq", "the entry that published the playbook version"),
+        int("risk_seq", "the entry that accepted the risk"),
+        int("seq", "the entry that recorded it"),
+    ],
+    &[&["cause"]],
+);
+
+/// One row an action that a lesson led to.
+pub static ACTION: Table = table(
+    "action",
+    "what is to be done because of a lesson",
+    2,
+    &[
+        text("incident", "the incident that taught it"),
+        text("action", "its id"),
+        text("lesson", "its lesson"),
+        text("kind", "playbook, control, training, process or tooling"),
+        text("owner", "who owes it"),
+        int("due_us", "when it is due"),
+        text("resource", "what is to be learned, for training"),
+        int("opened_seq", "the entry that opened it"),
+        int("completed_seq", "the entry that completed it"),
+        int("effective", "1: found effective, 0: not; NULL: not verified yet"),
+    ],
+    &[&["owner", "due_us"]],
+);

@@ -1,0 +1,332 @@
+//! Tables of views: their columns, written down once, are the schema, the statements that fill them, the digest over
+//! their rows, and the documentation of what `blotter sql` can ask.
+
+use std::cmp::Ordering;
+use std::sync::OnceLock;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, Row as SqlRow, ToSql, Transaction};
+use sha2::{Digest, Sha256};
+
+/// A table of a view.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// What a row of it is.
+    pub about: &'static str,
+    /// Its columns; the first `key` of them are its key.
+    pub columns: &'static [Column],
+    /// How many columns the key has; the first of them is the stream that the rows belong to.
+    pub key: usize,
+    /// Further indexes, each over these columns.
+    pub indexes: &'static [&'static [&'static str]],
+    put: OnceLock<String>,
+    delete: OnceLock<String>,
+}
+
+/// A table, for tables of constants.
+pub(crate) const fn table(
+    name: &'static str,
+    about: &'static str,
+    key: usize,
+    columns: &'static [Column],
+    indexes: &'static [&'static [&'static str]],
+) -> Table {
+    Table { name, about, columns, key, indexes, put: OnceLock::new(), delete: OnceLock::new() }
+}
+
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name; units stand last, as in `opened_us`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What it holds.
+    pub about: &'static str,
+}
+
+/// What a column holds. All but keys may be NULL: not known, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer. Instants are microseconds since 1970, in columns `…_us`; seqs are numbers of entries; flags 0 or 1.
+    Int,
+    /// A text: ids, codes, words of the vocabulary.
+    Text,
+}
+
+/// A column, for tables of constants.
+pub(crate) const fn int(name: &'static str, about: &'static str) -> Column {
+    Column { name, kind: Kind::Int, about }
+}
+
+/// A column, for tables of constants.
+pub(crate) const fn text(name: &'static str, about: &'static str) -> Column {
+    Column { name, kind: Kind::Text, about }
+}
+
+/// A value in a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    /// Not known, or not yet.
+    Null,
+    /// An integer.
+    Int(i64),
+    /// A text; texts compare by code point.
+    Text(String),
+}
+
+impl From<i64> for Cell {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(n: u64) -> Self {
+        Self::Int(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(n: usize) -> Self {
+        Self::from(n as u64)
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(flag: bool) -> Self {
+        Self::Int(i64::from(flag))
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(Value::Null),
+            Self::Int(n) => ToSqlOutput::Owned(Value::Integer(*n)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// A row of a table.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The table.
+    pub table: &'static Table,
+    /// Its cells, one a column.
+    pub cells: Vec<Cell>,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.table, other.table) && self.cells == other.cells
+    }
+}
+
+impl Row {
+    /// The cells of its key.
+    pub fn key(&self) -> &[Cell] {
+        &self.cells[..self.table.key]
+    }
+
+    /// Rows in the order of tables' names, then of keys.
+    pub fn order(&self, other: &Self) -> Ordering {
+        self.table.name.cmp(other.table.name).then_with(|| self.key().cmp(other.key()))
+    }
+}
+
+impl Table {
+    /// A row of it.
+    ///
+    /// # Panics
+    /// If there are more or fewer cells than columns: a mistake in a fold.
+    pub fn row<const N: usize>(&'static self, cells: [Cell; N]) -> Row {
+        assert_eq!(N, self.columns.len(), "a cell a column, in {}", self.name);
+        Row { table: self, cells: cells.into() }
+    }
+
+    /// The statements that make it, and its indexes.
+    pub fn create(&self) -> String {
+        let column = |(n, column): (usize, &Column)| {
+            let kind = match column.kind {
+                Kind::Int => "INTEGER",
+                Kind::Text => "TEXT",
+            };
+            let not_null = if n < self.key { " NOT NULL" } else { "" };
+            format!("    {} {kind}{not_null},\n", column.name)
+        };
+        let columns: String = self.columns.iter().enumerate().map(column).collect();
+        let key = self.names()[..self.key].join(", ");
+        let table =
+            format!("CREATE TABLE {} (\n{columns}    PRIMARY KEY ({key})\n) STRICT, WITHOUT ROWID;\n", self.name);
+        let index = |columns: &&[&str]| {
+            let (name, on) = (columns.join("_"), columns.join(", "));
+            format!("CREATE INDEX {}_{name} ON {} ({on});\n", self.name, self.name)
+        };
+        table + &self.indexes.iter().map(index).collect::<String>()
+    }
+
+    /// The statement that takes it away.
+    pub fn drop(&self) -> String {
+        format!("DROP TABLE IF EXISTS {};\n", self.name)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
+
+    fn put(&self) -> &str {
+        self.put.get_or_init(|| self.put_sql())
+    }
+
+    fn delete(&self) -> &str {
+        self.delete.get_or_init(|| self.delete_sql())
+    }
+
+    fn put_sql(&self) -> String {
+        let places: Vec<String> = (1..=self.columns.len()).map(|n| format!("?{n}")).collect();
+        format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", self.name, self.names().join(", "), places.join(", "))
+    }
+
+    fn delete_sql(&self) -> String {
+        let key: Vec<String> = (0..self.key).map(|n| format!("{} = ?{}", self.columns[n].name, n + 1)).collect();
+        format!("DELETE FROM {} WHERE {}", self.name, key.join(" AND "))
+    }
+
+    /// All of its rows in the order of their keys.
+    fn select(&self, condition: &str) -> String {
+        let names = self.names();
+        format!("SELECT {} FROM {} {condition} ORDER BY {}", names.join(", "), self.name, names[..self.key].join(", "))
+    }
+
+    fn read(&'static self, row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+        let cells = (0..self.columns.len()).map(|n| {
+            Ok(match row.get_ref(n)? {
+                ValueRef::Null => Cell::Null,
+                ValueRef::Integer(n) => Cell::Int(n),
+                ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+                other => {
+                    let name = self.columns[n].name.to_owned();
+                    return Err(rusqlite::Error::InvalidColumnType(n, name, other.data_type()));
+                }
+            })
+        });
+        Ok(Row { table: self, cells: cells.collect::<rusqlite::Result<_>>()? })
+    }
+
+    /// Its rows that belong to `stream`, in the order of their keys.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn rows_of(&'static self, db: &Connection, stream: &str) -> rusqlite::Result<Vec<Row>> {
+        let mut query = db.prepare_cached(&self.select(&format!("WHERE {} = ?1", self.columns[0].name)))?;
+        query.query_map([stream], |row| self.read(row))?.collect()
+    }
+
+    /// Adds all its rows to a digest.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn digest(&'static self, db: &Connection, digest: &mut Digester) -> rusqlite::Result<()> {
+        let mut query = db.prepare(&self.select(""))?;
+        let mut rows = query.query([])?;
+        digest.table(self);
+        while let Some(row) = rows.next()? {
+            digest.row(&self.read(row)?);
+        }
+        Ok(())
+    }
+}
+
+/// The difference between the rows of a stream before and after, written down.
+///
+/// # Errors
+/// If the database can't be written.
+pub(crate) fn save(tx: &Transaction<'_>, mut before: Vec<Row>, mut after: Vec<Row>) -> rusqlite::Result<()> {
+    before.sort_by(Row::order);
+    after.sort_by(Row::order);
+    let (mut old, mut new) = (before.into_iter().peekable(), after.into_iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.order(new),
+        };
+        match order {
+            Ordering::Less => {
+                let gone = old.next().expect("peeked");
+                tx.prepare_cached(gone.table.delete())?.execute(rusqlite::params_from_iter(gone.key()))?;
+            }
+            Ordering::Greater => put(tx, &new.next().expect("peeked"))?,
+            Ordering::Equal => {
+                let (old, new) = (old.next().expect("peeked"), new.next().expect("peeked"));
+                if old != new {
+                    put(tx, &new)?;
+                }
+            }
+        }
+    }
+}
+
+fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+    tx.prepare_cached(row.table.put())?.execute(rusqlite::params_from_iter(&row.cells)).map(drop)
+}
+
+/// SHA-256 over the rows of tables, in the order of their keys: the same for the same log, however the rows came to be.
+pub struct Digester(Sha256);
+
+impl Digester {
+    /// Over the rows of a view of that name and version.
+    pub fn new(view: &str, version: i64) -> Self {
+        Self(Sha256::new().chain_update(format!("blotter/view/{view}/{version}\n")))
+    }
+
+    /// From here on, rows of this table.
+    pub fn table(&mut self, table: &Table) {
+        self.0.update(format!("{}\n", table.name));
+    }
+
+    /// The next row: its cells with tabs between them; NULL is empty, a text begins with `'`. No cell holds a tab or a
+    /// newline: facts have none.
+    pub fn row(&mut self, row: &Row) {
+        for (n, cell) in row.cells.iter().enumerate() {
+            self.0.update(if n == 0 { "" } else { "\t" });
+            match cell {
+                Cell::Null => {}
+                Cell::Int(n) => self.0.update(n.to_string()),
+                Cell::Text(text) => {
+                    self.0.update("'");
+                    self.0.update(text);
+                }
+            }
+        }
+        self.0.update("\n");
+    }
+
+    /// The digest.
+    pub fn finish(self) -> blotter_record::Hash {
+        blotter_record::Hash(self.0.finalize().into())
+    }
+}

@@ -1,0 +1,48 @@
+//! A log in memory, as projections read one.
+
+use std::cell::RefCell;
+
+use blotter_projections::{LogEntry, Source};
+use blotter_record::{Hash, Id, Json, Jti};
+
+/// A log in memory, which counts what is read of it.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) entries: Vec<LogEntry>,
+    pub(crate) read: RefCell<usize>,
+}
+
+impl Source for Log {
+    type Error = String;
+
+    fn size(&self) -> Result<u64, String> {
+        Ok(self.entries.len() as u64)
+    }
+
+    fn leaf(&self, seq: u64) -> Result<Hash, String> {
+        self.entries.get(seq as usize).map(|entry| entry.leaf).ok_or("out of the log".to_owned())
+    }
+
+    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, String> {
+        // Few at a time, so that several batches are seen.
+        let found: Vec<_> = self.entries.iter().skip(from as usize).take(limit.min(5)).cloned().collect();
+        *self.read.borrow_mut() += found.len();
+        Ok(found)
+    }
+
+    fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, String> {
+        let of_it = |entry: &&LogEntry| {
+            entry.said.as_ref().is_some_and(|(placed, _)| placed.streams.iter().any(|link| link.stream == *stream))
+        };
+        Ok(self.entries.iter().filter(of_it).skip(from_n as usize).take(limit).cloned().collect())
+    }
+
+    fn values(&self, _: u64) -> Result<Vec<(String, Json)>, String> {
+        Ok(Vec::new())
+    }
+
+    fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, String> {
+        let has = |entry: &&LogEntry| entry.said.as_ref().is_some_and(|(_, said)| said.jti == *jti);
+        Ok(self.entries.iter().find(has).map(|entry| entry.seq))
+    }
+}
