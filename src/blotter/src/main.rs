@@ -14,6 +14,7 @@ mod people;
 mod remote;
 mod row;
 mod session;
+mod views;
 mod voice;
 mod when;
 

@@ -18,14 +18,13 @@ use crate::context::{Context, now_us};
 use crate::people::{People, actor_meant};
 use crate::row::{Columns, Rows, to_json};
 use crate::session::Reader;
+use crate::views::told;
 use crate::when::{self, Edge, Zone};
 
 /// How many entries are shown if nobody says.
 const SHOWN: usize = 50;
 /// Entries found and printed at once.
 const PAGE: usize = 1_000;
-/// A catch-up of the index over fewer entries is not worth a word.
-const TOLD_ENTRIES_MIN: u64 = 50_000;
 /// How often the log is looked at for new entries, in milliseconds.
 const FOLLOW_MS: u64 = 250;
 /// How often a server is asked for its newest checkpoint, in milliseconds.
@@ -121,17 +120,10 @@ pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {
 
 /// Where to look; the index is caught up first, which takes a word if it takes long.
 fn open_finder(context: &Context, store: &dyn Read, filter: &Filter) -> Result<Finder> {
-    let mut told = 0;
-    let mut progress = |done: u64, size: u64| {
-        if size > TOLD_ENTRIES_MIN && done - told > TOLD_ENTRIES_MIN && !context.out.json {
-            told = done;
-            context.out.note(&format!("building {VIEWS}: {done} of {size} entries"));
-        }
-    };
     let mut unusable = |why: &str| {
         context.out.note(&format!("scanning the log, because the index can't be used: {why}"));
     };
-    Ok(Finder::open(&context.dir().join(VIEWS), store, filter, &mut progress, &mut unusable)?)
+    Ok(Finder::open(&context.dir().join(VIEWS), store, filter, &mut told(context), &mut unusable)?)
 }
 
 /// Where entries are found.
