@@ -10,13 +10,12 @@ use blotter_record::{Event, Hash, Id, Statement};
 use rusqlite::{Connection, Transaction};
 
 use crate::incidents::{self, Case};
+use crate::moment::{Moment, case_as_of, read_stream};
 use crate::table::{Digester, Row, Table, save};
 use crate::views::{BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, unusable, with_views};
 
 /// Streams whose states are kept in memory between batches, at most.
 const STATES_MAX: usize = 40_000;
-/// Entries of a stream that are read at once.
-const READ_ENTRIES: usize = 1_024;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
@@ -189,66 +188,19 @@ impl Fold {
 
 /// The state of a stream after its entries before `end`.
 fn load<S: Source>(source: &S, stream: &Id, end: u64) -> Result<Option<State>, S::Error> {
-    let Some(mut state) = State::new(stream) else { return Ok(None) };
-    let mut entries = read_stream(source, stream, end)?;
-    match &mut state {
-        State::Incident(case) => {
-            let lessons: BTreeSet<Id> =
-                entries.iter().filter_map(|(_, said)| said.as_ref()?.1.facts.id("lesson").cloned()).collect();
-            for lesson in lessons {
-                let published = read_stream(source, &lesson, end)?.into_iter().filter(|(_, said)| {
-                    said.as_ref().is_some_and(|(_, said)| said.event.known() == Some(Event::PlaybookPublished))
-                });
-                entries.extend(published);
-            }
-            entries.sort_by_key(|(seq, _)| *seq);
-            entries.dedup_by_key(|(seq, _)| *seq);
-            for (_, said) in &entries {
-                said.iter().for_each(|(_, statement)| case.incident.note_retraction(statement));
-            }
+    match State::new(stream) {
+        Some(State::Incident(_)) => {
+            let case = case_as_of(source, stream, Moment::recorded(end))?;
+            Ok(Some(State::Incident(Box::new(case))))
         }
-    }
-    for (seq, said) in &entries {
-        let Some((recorded_us, statement)) = said else { continue };
-        let said = Said { seq: *seq, recorded_us: *recorded_us, statement };
-        if statement.streams().any(|id| id == stream) {
-            state.fold(stream, said);
-        } else {
-            let State::Incident(case) = &mut state;
-            for lesson in statement.about.iter().filter(|id| id.kind() == "lesson") {
-                case.incident.fold_lesson(lesson, *seq, statement);
-            }
-        }
-    }
-    Ok(Some(state))
-}
-
-type StreamEntry = (u64, Option<(i64, Statement)>);
-
-/// Entries of a stream before `end`.
-fn read_stream<S: Source>(source: &S, stream: &Id, end: u64) -> Result<Vec<StreamEntry>, S::Error> {
-    let mut entries = Vec::new();
-    let mut n = 0;
-    loop {
-        let read = source.stream(stream, n, READ_ENTRIES)?;
-        n += read.len() as u64;
-        let more = read.len() == READ_ENTRIES;
-        for entry in read {
-            if entry.seq >= end {
-                return Ok(entries);
-            }
-            entries.push((entry.seq, entry.said.map(|(placed, said)| (placed.recorded.unix_us(), said))));
-        }
-        if !more {
-            return Ok(entries);
-        }
+        None => Ok(None),
     }
 }
 
 /// The incidents whose lesson it is, as recorded before `end`.
 fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet<Id>, S::Error> {
     let entries = read_stream(source, lesson, end)?;
-    let recorded = entries.into_iter().filter_map(|(_, said)| said).map(|(_, said)| said);
+    let recorded = entries.into_iter().map(|entry| entry.statement);
     let recorded = recorded.filter(|said| said.event.known() == Some(Event::LessonRecorded));
     Ok(recorded.flat_map(|said| said.about).filter(|id| id.kind() == "incident").collect())
 }

@@ -5,13 +5,19 @@
 
 mod facts;
 mod filter;
+mod incident_list;
 pub mod incidents;
 mod log_index;
+mod moment;
 mod table;
 mod views;
 
 pub use facts::{Facts, fold_and_digest, tables};
 pub use filter::{Filter, Pattern, Span};
+pub use incident_list::{Cursor, IncidentPage, IncidentQuery, Sort, incidents as list_incidents};
 pub use log_index::{Change, LogIndex, Row, fold};
+pub use moment::{
+    Field, Moment, Told, case_as_of, corrections, differences, fields, interval_end_us, told_of, ways_out,
+};
 pub use table::{Cell, Column, Kind, Table};
 pub use views::{LogEntry, Source, VIEWS, ViewError};

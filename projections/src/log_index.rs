@@ -5,7 +5,7 @@ use std::path::Path;
 
 use blotter_record::{ActorId, Entry, Event, Hash, Id, Statement};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use crate::filter::Filter;
@@ -150,6 +150,42 @@ impl LogIndex {
         let mut query = self.db.prepare_cached(&sql)?;
         let seqs = query.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, i64>(0))?;
         seqs.map(|seq| seq.map(|seq| u64::try_from(seq).unwrap_or(0))).collect()
+    }
+
+    /// How many entries were recorded by `until_us` (microseconds since 1970): all up to the last one that was. Times fall
+    /// only where the clock stepped, so between two such places they are searched in halves.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn size_at(&self, until_us: i64) -> rusqlite::Result<u64> {
+        let bound = |sql: &str| self.db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        let Some(last) = bound("SELECT max(seq) FROM log_entry")? else { return Ok(0) };
+        let mut steps =
+            self.db.prepare_cached("SELECT seq FROM log_entry WHERE event = 'clock.stepped' ORDER BY seq")?;
+        let mut starts: Vec<i64> = steps.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        starts.insert(0, 0);
+        let mut end = last + 1;
+        for start in starts.into_iter().rev() {
+            // The first seq in start..end that was recorded later; a gap left by an expunged entry counts as its successor.
+            let (mut low, mut high) = (start, end);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let mut next = self.db.prepare_cached(
+                    "SELECT recorded_us FROM log_entry WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT 1",
+                )?;
+                let recorded: Option<i64> = next.query_row([middle, end], |row| row.get(0)).optional()?;
+                if recorded.is_some_and(|at_us| at_us <= until_us) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            if low > start {
+                return Ok(u64::try_from(low).unwrap_or(0));
+            }
+            end = start;
+        }
+        Ok(0)
     }
 
     /// SHA-256 over all rows in the order of their keys: the same for the same log, however the view came to be.

@@ -119,6 +119,24 @@ impl<T: Into<Self>> From<Option<T>> for Cell {
     }
 }
 
+impl Cell {
+    /// The value in column `n` of a row.
+    ///
+    /// # Errors
+    /// If it is neither NULL, an integer nor a text.
+    pub fn read(row: &SqlRow<'_>, n: usize) -> rusqlite::Result<Self> {
+        match row.get_ref(n)? {
+            ValueRef::Null => Ok(Self::Null),
+            ValueRef::Integer(n) => Ok(Self::Int(n)),
+            ValueRef::Text(text) => Ok(Self::Text(String::from_utf8_lossy(text).into_owned())),
+            other => {
+                let name = row.as_ref().column_name(n).map_or_else(|_| n.to_string(), str::to_owned);
+                Err(rusqlite::Error::InvalidColumnType(n, name, other.data_type()))
+            }
+        }
+    }
+}
+
 impl ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
@@ -221,17 +239,7 @@ impl Table {
     }
 
     fn read(&'static self, row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-        let cells = (0..self.columns.len()).map(|n| {
-            Ok(match row.get_ref(n)? {
-                ValueRef::Null => Cell::Null,
-                ValueRef::Integer(n) => Cell::Int(n),
-                ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
-                other => {
-                    let name = self.columns[n].name.to_owned();
-                    return Err(rusqlite::Error::InvalidColumnType(n, name, other.data_type()));
-                }
-            })
-        });
+        let cells = (0..self.columns.len()).map(|n| Cell::read(row, n));
         Ok(Row { table: self, cells: cells.collect::<rusqlite::Result<_>>()? })
     }
 
