@@ -191,10 +191,15 @@ fn data_value(value: &str, blobs: &mut Blobs) -> Result<Json> {
         bail!("--data @{path}: {size} bytes; a blob has at most {BLOB_BYTES_MAX}");
     }
     let bytes = std::fs::read(path).with_context(|| format!("--data @{path}"))?;
+    Ok(file_value(bytes, blobs))
+}
+
+/// The value that a file's bytes are: its text, or, if it is large or no text, the name of a blob.
+pub(crate) fn file_value(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
     match String::from_utf8(bytes) {
-        Ok(text) if text.len() < INLINE_BYTES_MAX && !text.contains('\0') => Ok(text.into()),
-        Ok(text) => Ok(blob(text.into_bytes(), blobs)),
-        Err(e) => Ok(blob(e.into_bytes(), blobs)),
+        Ok(text) if text.len() < INLINE_BYTES_MAX && !text.contains('\0') => text.into(),
+        Ok(text) => blob(text.into_bytes(), blobs),
+        Err(e) => blob(e.into_bytes(), blobs),
     }
 }
 
@@ -251,7 +256,7 @@ pub(crate) fn fact_text(fact: &Fact) -> String {
 }
 
 /// What has happened in the stream since this actor last acted in it.
-fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) -> Result<String> {
+pub(crate) fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) -> Result<String> {
     const SHOWN_MAX: u64 = 20;
     let Some(state) = store.stream_head(stream).map_err(blotter_ledger::Error::from)? else {
         return Ok(context.out.toned(Tone::Dim, "Nothing has been said in this stream before."));
