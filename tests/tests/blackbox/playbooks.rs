@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cannot_run;
 use crate::places::{Place, json as read};
+use crate::served::Served;
 
 const START: &str = "start--11111111-1111-4111-8111-111111111111";
 const LOCK: &str = "action--22222222-2222-4222-8222-222222222222";
@@ -243,6 +244,30 @@ fn a_run_goes_on_with_the_version_that_it_was_started_with() {
     stage.0.done(&Stage::step("last", "3", "done", &[]));
     let runs = read(&stage.0.done(&["playbook", "run", "incident/I-1", "--json"]));
     assert_eq!((&runs["runs"][2]["marks"][0]["step"], &runs["runs"][2]["steps"]), (&json!("3"), &Value::Null));
+}
+
+#[test]
+fn a_playbook_is_published_and_followed_through_a_server() {
+    let stage = Stage::set();
+    let served = Served::start(&stage.0);
+    let there = |who: &str, args: &[&str]| {
+        let more = ["--as", who, "--server", &served.url, "-y", "--json"];
+        stage.0.done(&[args, &more].concat())
+    };
+    there("mona", &["login"]);
+    there("mona", &["playbook", "publish", &stage.file()]);
+    let large = stage.write("large.json", &playbook("2026-03-03T00:00:00.000Z", &"long ".repeat(10_000)));
+    let args = ["playbook", "publish", &large, "--as", "mona", "--server", &served.url, "-y"];
+    assert!(stage.0.fails(2, &args).contains("32 KiB"));
+    there("ana", &["login"]);
+    assert_eq!(read(&there("ana", &["playbook", "show", PLAYBOOK]))["steps"][1]["id"], LOCK);
+    there("ana", &["playbook", "start", "incident/I-1", PLAYBOOK]);
+    let step = read(&there("ana", &["playbook", "step", "incident/I-1", "last", LOCK, "done"]));
+    assert_eq!(step["next"], json!([MAIL]));
+    let runs = read(&there("ana", &["playbook", "run", "incident/I-1"]));
+    assert_eq!(runs["runs"][0]["steps"][1]["state"], "done");
+    drop(served);
+    stage.0.done(&["verify"]);
 }
 
 /// SOARCA's examples, kept outside the project: two have errors.

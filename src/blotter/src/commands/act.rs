@@ -18,6 +18,9 @@ use crate::voice::{Said, Voice};
 
 /// A value of this size or more goes into a blob of its own.
 const INLINE_BYTES_MAX: usize = 32 * 1024;
+/// And one that is as long in JSON, with its escapes: a disclosure has at most 65,536 characters of base64url, so 49,152
+/// bytes, and salt and name need some.
+const INLINE_JSON_BYTES_MAX: usize = 48_000;
 
 /// Say what happened: build a statement, sign it, append it
 ///
@@ -197,10 +200,15 @@ fn data_value(value: &str, blobs: &mut Blobs) -> Result<Json> {
 /// The value that a file's bytes are: its text, or, if it is large or no text, the name of a blob.
 pub(crate) fn file_value(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
     match String::from_utf8(bytes) {
-        Ok(text) if text.len() < INLINE_BYTES_MAX && !text.contains('\0') => text.into(),
+        Ok(text) if is_inline(&text) => text.into(),
         Ok(text) => blob(text.into_bytes(), blobs),
         Err(e) => blob(e.into_bytes(), blobs),
     }
+}
+
+fn is_inline(text: &str) -> bool {
+    let is_short = |text: &str| Json::from(text).to_text().len() < INLINE_JSON_BYTES_MAX;
+    text.len() < INLINE_BYTES_MAX && !text.contains('\0') && is_short(text)
 }
 
 fn blob(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
@@ -357,4 +365,27 @@ fn explain(context: &Context, name: &str) -> Result<()> {
 
 fn near(event: &str, name: &str) -> bool {
     event.split('.').any(|word| word.len() > 3 && name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use blotter_record::Disclosure;
+
+    /// The judge is the record, which refuses a value that is too long.
+    #[test]
+    fn a_file_that_no_disclosure_has_room_for_becomes_a_blob() {
+        let check = |bytes: Vec<u8>, is_blob: bool| {
+            let mut blobs = Blobs::new();
+            let value = file_value(bytes, &mut blobs);
+            assert_eq!(!blobs.is_empty(), is_blob);
+            Disclosure::new(&[0; 32], &"n".repeat(64), value).expect("it fits");
+        };
+        check(vec![b'a'; INLINE_BYTES_MAX - 1], false);
+        check(vec![b'a'; INLINE_BYTES_MAX], true);
+        check(vec![b'"'; INLINE_JSON_BYTES_MAX / 2 - 2], false);
+        check(vec![b'"'; INLINE_JSON_BYTES_MAX / 2], true);
+        check(vec![0], true);
+        check(vec![0xff], true);
+    }
 }

@@ -192,7 +192,7 @@ pub(super) fn listed(run: &Run<'_>) -> String {
     if run.can_end() {
         next.push("the end".to_owned());
     }
-    next.join(", or ")
+    if next.is_empty() { "nothing that the workflow foresees".to_owned() } else { next.join(", or ") }
 }
 
 pub(super) fn ids(run: &Run<'_>) -> Vec<String> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use blotter_exchange::cacao::{Mark, Outcome, Playbook, Run, State};
+use blotter_exchange::cacao::{Mark, Outcome, Playbook, Run, State, Step};
 use blotter_ledger::Error;
-use blotter_record::{ActorId, Event, Id, Jti, Statement};
+use blotter_record::{ActorId, Event, Id, Instant, Jti, Statement};
 use serde_json::{Value, json};
 
 use super::Run as Args;
@@ -104,104 +104,132 @@ pub(super) fn fold<'a>(playbook: &'a Playbook, followed: &Followed) -> Run<'a> {
 pub(super) fn run(context: &Context, args: &Args) -> Result<()> {
     let reader = Reader::open(context)?;
     let runs = followed(&said_in(&reader, &args.incident)?);
-    let told = runs.iter().map(|run| Told::of(context, args, &reader, run)).collect::<Result<Vec<_>>>()?;
-    let json: Vec<_> = told.iter().map(|told| told.json.clone()).collect();
+    let (mut json, mut texts) = (Vec::new(), Vec::new());
+    for run in &runs {
+        let playbook = playbook(&reader, run)?;
+        let mut telling = Telling::new(context, args, &reader, playbook.as_ref().map_err(String::as_str));
+        for marked in &run.marks {
+            telling.mark(marked)?;
+        }
+        json.push(telling.json(run));
+        texts.push(telling.text(run));
+    }
     context.out.result(&json!({ "incident": args.incident.as_str(), "runs": json }), || {
-        if told.is_empty() {
+        if texts.is_empty() {
             return format!("no playbook was followed in {}", args.incident);
         }
-        told.into_iter().map(|told| told.text).collect::<Vec<_>>().join("\n\n")
+        texts.join("\n\n")
     });
     Ok(())
 }
 
-/// A run, for machines and for people.
-struct Told {
-    json: Value,
-    text: String,
+/// A run that is told step by step, for machines and for people.
+struct Telling<'a> {
+    context: &'a Context,
+    args: &'a Args,
+    reader: &'a Reader,
+    people: People,
+    /// The playbook, or why it is not known.
+    playbook: Result<&'a Playbook, &'a str>,
+    run: Option<Run<'a>>,
+    /// By the steps' places in the playbook; those that it does not have come behind its own.
+    lines: BTreeMap<usize, Line>,
+    others: Vec<String>,
+    marks: Vec<Value>,
 }
 
 /// A step's line.
 #[derive(Default)]
 struct Line {
     title: String,
-    state: String,
+    state: &'static str,
     who: String,
     at: String,
     remarks: Vec<String>,
 }
 
-impl Told {
-    fn of(context: &Context, args: &Args, reader: &Reader, followed: &Followed) -> Result<Self> {
+impl<'a> Telling<'a> {
+    fn new(context: &'a Context, args: &'a Args, reader: &'a Reader, playbook: Result<&'a Playbook, &'a str>) -> Self {
+        let work = playbook.iter().flat_map(|playbook| playbook.steps.iter().enumerate());
+        let line = |step: &Step| Line { title: plain(step.title()), ..Line::default() };
+        let lines = work.filter(|(_, step)| step.kind.is_work()).map(|(place, step)| (place, line(step))).collect();
+        let run = playbook.ok().map(Run::new);
         let people = People::default();
-        let who = |actor: &ActorId| people.short(&*reader.store, &reader.keyring, actor);
-        let playbook = playbook(reader, followed)?;
-        let known = playbook.as_ref().ok();
-        let mut run = known.map(Run::new);
-        let mut lines: BTreeMap<usize, Line> = BTreeMap::new();
-        for (place, step) in known.iter().flat_map(|playbook| playbook.steps.iter().enumerate()) {
-            if step.kind.is_work() {
-                lines.insert(place, Line { title: plain(step.title()), ..Line::default() });
-            }
+        Self { context, args, reader, people, playbook, run, lines, others: Vec::new(), marks: Vec::new() }
+    }
+
+    fn mark(&mut self, marked: &Marked) -> Result<()> {
+        let texts = texts(self.reader, marked)?;
+        let deviation = self.run.as_mut().and_then(|run| run.note(&marked.step, marked.mark));
+        let departs = deviation.map(|deviation| described(self.playbook.ok(), &marked.step, &deviation));
+        let statement = &marked.statement;
+        let happened = statement.occurred.as_ref();
+        self.marks.push(json!({
+            "seq": marked.seq, "jti": statement.jti.to_string(), "step": marked.step, "what": word(marked.mark),
+            "by": statement.actor().as_str(), "occurred": happened.map(Instant::as_str), "deviation": departs,
+            "result": of(&texts, "result"), "deviation_reason": of(&texts, "deviation_reason"),
+        }));
+        let zone = self.args.zone.timezone;
+        let at = happened.map_or("unknown".to_owned(), |at| when::show(at.unix_us(), zone));
+        let (who, place) = (self.who(statement.actor()), self.place(&marked.step));
+        let line = self.lines.entry(place).or_default();
+        if line.title.is_empty() {
+            let step = self.playbook.ok().and_then(|playbook| playbook.step(&marked.step));
+            line.title = plain(step.map_or(&marked.step, |step| step.title()));
         }
-        let (mut others, mut marks) = (Vec::<String>::new(), Vec::new());
-        for marked in &followed.marks {
-            let texts = texts(reader, marked)?;
-            let deviation = run.as_mut().and_then(|run| run.note(&marked.step, marked.mark));
-            let departs = deviation.map(|deviation| described(known, &marked.step, &deviation));
-            let place = known.and_then(|playbook| playbook.steps.iter().position(|step| step.id == marked.step));
-            // Steps that the playbook does not have come behind its own.
-            let place = place.unwrap_or_else(|| {
-                let other = others.iter().position(|other| *other == marked.step).unwrap_or_else(|| {
-                    others.push(marked.step.clone());
-                    others.len() - 1
-                });
-                known.map_or(0, |playbook| playbook.steps.len()) + other
+        (line.state, line.who, line.at) = (word(marked.mark), who, at);
+        line.remarks.extend(departs.iter().map(|departs| self.context.out.toned(Tone::Warn, departs)));
+        line.remarks.extend(texts.iter().map(|(_, text)| cut(&plain(text), TEXT_LEN_MAX)));
+        Ok(())
+    }
+
+    fn place(&mut self, step: &str) -> usize {
+        let steps = self.playbook.map_or(&[][..], |playbook| &playbook.steps);
+        steps.iter().position(|other| other.id == step).unwrap_or_else(|| {
+            let other = self.others.iter().position(|other| other == step).unwrap_or_else(|| {
+                self.others.push(step.to_owned());
+                self.others.len() - 1
             });
-            let line = lines.entry(place).or_default();
-            line.title = known
-                .and_then(|playbook| playbook.step(&marked.step))
-                .map_or(plain(&marked.step), |step| plain(step.title()));
-            line.state = word(marked.mark).to_owned();
-            line.who = who(marked.statement.actor());
-            let happened = marked.statement.occurred.as_ref().map(|at| at.unix_us());
-            line.at = happened.map_or("unknown".to_owned(), |at| when::show(at, args.zone.timezone));
-            line.remarks.extend(departs.iter().map(|departs| context.out.toned(Tone::Warn, departs)));
-            line.remarks.extend(texts.iter().map(|(_, text)| cut(&plain(text), TEXT_LEN_MAX)));
-            marks.push(json!({
-                "seq": marked.seq, "jti": marked.statement.jti.to_string(), "step": marked.step, "what": word(marked.mark),
-                "by": marked.statement.actor().as_str(), "occurred": marked.statement.occurred.as_ref().map(|at| at.as_str()),
-                "deviation": departs, "result": of(&texts, "result"), "deviation_reason": of(&texts, "deviation_reason"),
-            }));
-        }
-        let steps = known.map(|playbook| {
-            let state = |id: &str| run.as_ref().and_then(|run| run.state(id)).map(|state| match state {
-                State::Started { .. } => word(Mark::Started),
-                State::Completed(outcome) => outcome.word(),
-            });
-            let step = |step: &blotter_exchange::cacao::Step| {
-                json!({ "id": step.id, "kind": step.kind.word(), "name": step.name, "state": state(&step.id) })
-            };
-            playbook.steps.iter().map(step).collect::<Vec<_>>()
-        });
-        let json = json!({
-            "run": followed.jti.to_string(), "seq": followed.seq, "playbook": followed.playbook.as_str(),
-            "name": known.map(|playbook| &playbook.name), "version": followed.version, "document_sha256": followed.sha256,
-            "by": followed.by.as_str(), "unknown": playbook.as_ref().err(), "steps": steps, "marks": marks,
-            "next": run.as_ref().map(ids), "can_end": run.as_ref().map(Run::can_end),
-        });
-        let name = known.map_or(followed.playbook.to_string(), |playbook| plain(&playbook.name));
-        let heading = context.out.toned(Tone::Strong, &format!("{name}, version {}", followed.version));
-        let next = match (&run, &playbook) {
-            (Some(run), _) => format!("Next: {}", listed(run)),
-            (None, Err(why)) => format!("What can come next can't be told: {why}."),
-            (None, Ok(_)) => String::new(),
+            steps.len() + other
+        })
+    }
+
+    fn who(&self, actor: &ActorId) -> String {
+        self.people.short(&*self.reader.store, &self.reader.keyring, actor)
+    }
+
+    fn json(&self, followed: &Followed) -> Value {
+        let playbook = self.playbook.ok();
+        let state = |step: &Step| match self.run.as_ref()?.state(&step.id)? {
+            State::Started { .. } => Some(word(Mark::Started)),
+            State::Completed(outcome) => Some(outcome.word()),
         };
-        let rows =
-            lines.into_values().map(|line| vec![line.title, line.state, line.who, line.at, line.remarks.join("; ")]);
-        let table = context.out.table(&["step", "state", "by", "when", "remarks"], rows);
-        let text = format!("{heading}, started by {} (run {})\n{table}\n{next}", who(&followed.by), followed.jti);
-        Ok(Self { json, text })
+        let step =
+            |step: &Step| json!({ "id": step.id, "kind": step.kind.word(), "name": step.name, "state": state(step) });
+        json!({
+            "run": followed.jti.to_string(), "seq": followed.seq, "playbook": followed.playbook.as_str(),
+            "name": playbook.map(|playbook| &playbook.name), "version": followed.version,
+            "document_sha256": followed.sha256, "by": followed.by.as_str(), "unknown": self.playbook.err(),
+            "steps": playbook.map(|playbook| playbook.steps.iter().map(step).collect::<Vec<_>>()), "marks": self.marks,
+            "next": self.run.as_ref().map(ids), "can_end": self.run.as_ref().map(Run::can_end),
+        })
+    }
+
+    fn text(&self, followed: &Followed) -> String {
+        let out = self.context.out;
+        let name = self.playbook.map_or(followed.playbook.to_string(), |playbook| plain(&playbook.name));
+        let heading = out.toned(Tone::Strong, &format!("{name}, version {}", followed.version));
+        let by = self.who(&followed.by);
+        let next = match (&self.run, self.playbook) {
+            (None, Err(why)) => format!("What can come next can't be told: {why}."),
+            (run, _) => format!("Next: {}", run.as_ref().map(listed).unwrap_or_default()),
+        };
+        let rows = self.lines.values().map(|line| {
+            let cells = [&line.title, line.state, &line.who, &line.at, &line.remarks.join("; ")];
+            cells.map(str::to_owned).to_vec()
+        });
+        let table = out.table(&["step", "state", "by", "when", "remarks"], rows);
+        format!("{heading}, started by {by} (run {})\n{table}\n{next}", followed.jti)
     }
 }
 
