@@ -55,7 +55,7 @@ impl<'a> Declared<'a> {
     pub(super) fn check_text(&self, text: &str, at: &str, findings: &mut Findings) {
         for used in uses(text) {
             // `__a____b__` may be one name, or the second of two.
-            let is_declared = starts(used).any(|start| self.is_constant(&used[start..]).is_some());
+            let is_declared = (0..used.len()).any(|start| self.is_constant(&used[start..]).is_some());
             if !is_declared {
                 let what = format!(
                     "the variable {} is used here and declared nowhere that counts here; declare it in \
@@ -153,14 +153,9 @@ fn uses(text: &str) -> Vec<&str> {
         let bytes = &text.as_bytes()[..end];
         let run = bytes.iter().rev().take_while(|b| is_name_byte(**b)).take(NAME_LEN_MAX + 4).count();
         let run = &text[end - run..end];
-        starts(run).next().map(|start| &run[start..])
+        (0..run.len()).map(|start| &run[start..]).find(|name| is_name(name))
     });
     found.collect()
-}
-
-/// Where in a run of name characters a variable's name can begin.
-fn starts(run: &str) -> impl Iterator<Item = usize> {
-    (0..run.len()).filter(move |start| is_name(&run[*start..]))
 }
 
 /// The text in base64 as RFC 4648 §4 has it, if it is text.
