@@ -29,7 +29,8 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  done; for verify: everything verified
   1  tampering or damage was found, and the first bad entry is named; a proof does not hold
-  2  could not run: wrong usage, something is not there, or the system failed
+  2  could not run: wrong usage, something is not there, or the system failed; for playbook: the playbook has errors, or a
+     step needs a reason
   3  incomplete: verify needed something that is missing or unknown; import left broken rows out; a restored backup is
      older than what the ledger had signed
   4  refused: the statement may not enter the log (role, key, seen, another rule); nothing was recorded. For forward: the
@@ -63,6 +64,7 @@ enum Command {
     Key(commands::key::Key),
     Unlock(commands::unlock::Unlock),
     Act(commands::act::Act),
+    Playbook(commands::playbook::Playbook),
     Sign(Box<commands::sign::Sign>),
     Append(commands::append::Append),
     Log(commands::log::Log),
@@ -116,6 +118,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Init(args) => commands::init::run(context, &args)?,
         Command::Act(args) => commands::act::run(context, &args)?,
+        Command::Playbook(args) => return commands::playbook::run(context, &args),
         Command::Import(args) => return commands::import::run(context, &args),
         Command::Forward(args) => return commands::forward::run(context, &args),
         Command::Verify(args) => return commands::verify::run(context, &args),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use blotter_client::RemoteStore;
+use blotter_client::{EntriesQuery, RemoteStore};
 use blotter_keys::anchor::Anchor;
 use blotter_keys::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use blotter_keys::jwk::thumbprint;
@@ -23,6 +23,9 @@ use crate::files;
 use crate::keystore::{LEDGER_KEY, read_key};
 use crate::own_keys::checkpoint_keys;
 use crate::remote;
+
+/// Entries of a stream that are read at once.
+const STREAM_PAGE: usize = 256;
 
 /// A ledger opened for reading; some other process may be writing it.
 pub(crate) struct Reader {
@@ -55,6 +58,26 @@ impl Reader {
         let reader = Self { store: Box::new(store.clone()), keyring, remote: Some(store) };
         reader.head(&context.state_dir()?)?;
         Ok(reader)
+    }
+
+    /// Seqs of a stream's entries from its entry `n` on, a page of them; empty behind its last. A server is asked once for
+    /// what is then read one by one.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub(crate) fn stream_page(&self, stream: &Id, n: u64) -> Result<Vec<u64>> {
+        let seqs = self.store.stream_seqs(stream, n, STREAM_PAGE).map_err(Error::from)?;
+        if let (Some(store), Some(first), Some(last)) = (&self.remote, seqs.first(), seqs.last()) {
+            let query = EntriesQuery {
+                stream: Some(stream.to_string()),
+                from: *first,
+                before: Some(last + 1),
+                limit: STREAM_PAGE,
+                ..EntriesQuery::default()
+            };
+            store.find(&query).map_err(Error::from)?;
+        }
+        Ok(seqs)
     }
 
     /// The newest checkpoint, verified and kept, as [`verified_head`] has it; the view of a server moves on to it.

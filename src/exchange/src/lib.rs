@@ -5,6 +5,7 @@
 //! that can't be read is reported by line and column, and the rest goes on. It never invents a fact to fill a schema.
 
 pub mod alerts;
+pub mod cacao;
 mod error;
 mod imported;
 pub mod servicenow;

@@ -12,6 +12,7 @@ mod intake;
 mod judges;
 mod kill;
 mod places;
+mod playbooks;
 mod resources;
 mod served;
 mod server;

@@ -18,6 +18,9 @@ use crate::voice::{Said, Voice};
 
 /// A value of this size or more goes into a blob of its own.
 const INLINE_BYTES_MAX: usize = 32 * 1024;
+/// And one that is as long in JSON, with its escapes: a disclosure has at most 65,536 characters of base64url, so 49,152
+/// bytes, and salt and name need some.
+const INLINE_JSON_BYTES_MAX: usize = 48_000;
 
 /// Say what happened: build a statement, sign it, append it
 ///
@@ -191,11 +194,21 @@ fn data_value(value: &str, blobs: &mut Blobs) -> Result<Json> {
         bail!("--data @{path}: {size} bytes; a blob has at most {BLOB_BYTES_MAX}");
     }
     let bytes = std::fs::read(path).with_context(|| format!("--data @{path}"))?;
+    Ok(file_value(bytes, blobs))
+}
+
+/// The value that a file's bytes are: its text, or, if it is large or no text, the name of a blob.
+pub(crate) fn file_value(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
     match String::from_utf8(bytes) {
-        Ok(text) if text.len() < INLINE_BYTES_MAX && !text.contains('\0') => Ok(text.into()),
-        Ok(text) => Ok(blob(text.into_bytes(), blobs)),
-        Err(e) => Ok(blob(e.into_bytes(), blobs)),
+        Ok(text) if is_inline(&text) => text.into(),
+        Ok(text) => blob(text.into_bytes(), blobs),
+        Err(e) => blob(e.into_bytes(), blobs),
     }
+}
+
+fn is_inline(text: &str) -> bool {
+    let is_short = |text: &str| Json::from(text).to_text().len() < INLINE_JSON_BYTES_MAX;
+    text.len() < INLINE_BYTES_MAX && !text.contains('\0') && is_short(text)
 }
 
 fn blob(bytes: Vec<u8>, blobs: &mut Blobs) -> Json {
@@ -251,7 +264,7 @@ pub(crate) fn fact_text(fact: &Fact) -> String {
 }
 
 /// What has happened in the stream since this actor last acted in it.
-fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) -> Result<String> {
+pub(crate) fn since(context: &Context, store: &dyn Read, stream: &Id, speaker: &Speaker) -> Result<String> {
     const SHOWN_MAX: u64 = 20;
     let Some(state) = store.stream_head(stream).map_err(blotter_ledger::Error::from)? else {
         return Ok(context.out.toned(Tone::Dim, "Nothing has been said in this stream before."));
@@ -352,4 +365,27 @@ fn explain(context: &Context, name: &str) -> Result<()> {
 
 fn near(event: &str, name: &str) -> bool {
     event.split('.').any(|word| word.len() > 3 && name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use blotter_record::Disclosure;
+
+    /// The judge is the record, which refuses a value that is too long.
+    #[test]
+    fn a_file_that_no_disclosure_has_room_for_becomes_a_blob() {
+        let check = |bytes: Vec<u8>, is_blob: bool| {
+            let mut blobs = Blobs::new();
+            let value = file_value(bytes, &mut blobs);
+            assert_eq!(!blobs.is_empty(), is_blob);
+            Disclosure::new(&[0; 32], &"n".repeat(64), value).expect("it fits");
+        };
+        check(vec![b'a'; INLINE_BYTES_MAX - 1], false);
+        check(vec![b'a'; INLINE_BYTES_MAX], true);
+        check(vec![b'"'; INLINE_JSON_BYTES_MAX / 2 - 2], false);
+        check(vec![b'"'; INLINE_JSON_BYTES_MAX / 2], true);
+        check(vec![0], true);
+        check(vec![0xff], true);
+    }
 }

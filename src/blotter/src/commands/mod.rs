@@ -14,6 +14,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod login;
+pub(crate) mod playbook;
 pub(crate) mod proof;
 pub(crate) mod restore;
 pub(crate) mod serve;

@@ -1,7 +1,6 @@
 //! `blotter show`: one entry in full, with everything that can be checked of it; or a stream from its beginning.
 
 use anyhow::{Result, bail};
-use blotter_client::EntriesQuery;
 use blotter_keys::keyring::Keyring;
 use blotter_ledger::{Error, Stored, read};
 use blotter_record::{Entry, EventName, Id, Json, Jti, Role, Statement, base64url};
@@ -18,8 +17,6 @@ use crate::row::{json_of, marks, summary, to_json};
 use crate::session::Reader;
 use crate::when::{self, Zone};
 
-/// Entries of a stream printed at once.
-const PAGE: usize = 256;
 /// A value that is longer is cut in a timeline.
 const VALUE_LEN_MAX: usize = 300;
 
@@ -307,20 +304,9 @@ fn stream(context: &Context, args: &Show, reader: &Reader) -> Result<Exit> {
     let mut exit = Exit::Done;
     let mut n = 0;
     while n < state.count {
-        let seqs = reader.store.stream_seqs(&id, n, PAGE).map_err(Error::from)?;
+        let seqs = reader.stream_page(&id, n)?;
         if seqs.is_empty() {
             return Err(Error::Corrupt { seq: 0, what: format!("entry {n} of {id} is not there") }.into());
-        }
-        if let (Some(store), Some(last)) = (&reader.remote, seqs.last()) {
-            // In one request what is then read one by one.
-            let query = EntriesQuery {
-                stream: Some(id.to_string()),
-                from: seqs[0],
-                before: Some(last + 1),
-                limit: PAGE,
-                ..EntriesQuery::default()
-            };
-            store.find(&query).map_err(Error::from)?;
         }
         let mut lines = Vec::new();
         for seq in seqs {
