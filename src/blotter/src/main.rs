@@ -3,6 +3,7 @@
 
 #![allow(rustdoc::bare_urls, reason = "doc comments of arguments are help texts")]
 
+mod as_of;
 mod commands;
 mod context;
 mod examine;
@@ -67,6 +68,7 @@ enum Command {
     Playbook(commands::playbook::Playbook),
     Sign(Box<commands::sign::Sign>),
     Append(commands::append::Append),
+    Incident(commands::incident::Incident),
     Log(commands::log::Log),
     Show(commands::show::Show),
     Checkpoint(commands::checkpoint::CheckpointArgs),
@@ -123,6 +125,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Forward(args) => return commands::forward::run(context, &args),
         Command::Verify(args) => return commands::verify::run(context, &args),
         Command::Demo(args) => return commands::demo::run(context, &args),
+        Command::Incident(args) => commands::incident::run(context, &args)?,
         Command::Log(args) => commands::log::run(context, &args)?,
         Command::Show(args) => return commands::show::run(context, &args),
         Command::Checkpoint(args) => commands::checkpoint::run(context, &args)?,
