@@ -11,6 +11,7 @@ mod log_index;
 mod moment;
 mod table;
 mod views;
+mod words;
 
 pub use facts::{Facts, fold_and_digest, tables};
 pub use filter::{Filter, Pattern, Span};
@@ -21,3 +22,4 @@ pub use moment::{
 };
 pub use table::{Cell, Column, Kind, Table};
 pub use views::{LogEntry, Source, VIEWS, ViewError};
+pub use words::{WORD_CHARS_MAX, Words};

@@ -16,6 +16,18 @@ pub(crate) struct Book {
 impl Book {
     /// Adds an entry; says its `jti`.
     pub(crate) fn say(&mut self, actor: &str, event: &str, streams: &[&str], facts: Vec<(&str, Json)>) -> String {
+        self.say_with(actor, event, streams, facts, vec![])
+    }
+
+    /// Adds an entry with values; says its `jti`.
+    pub(crate) fn say_with(
+        &mut self,
+        actor: &str,
+        event: &str,
+        streams: &[&str],
+        facts: Vec<(&str, Json)>,
+        data: Vec<(&str, Json)>,
+    ) -> String {
         let seq = self.log.entries.len() as u64;
         let at = Instant::from_unix_us(1_760_000_000_000_000 + seq as i64 * 60_000_000).unwrap();
         let jti = Jti::v7(seq, [7; 10]);
@@ -35,9 +47,9 @@ impl Book {
             corrects: Vec::new(),
             via: Via::Cli,
             facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            data: Vec::new(),
+            data: data.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         };
-        let statement = draft.build(&Hash::of(b"key"), || [0; 16]).unwrap().signed(&[0; 64]).statement;
+        let statement = draft.build(&Hash::of(b"key"), || [seq as u8; 16]).unwrap().signed(&[0; 64]).statement;
         let mut link = |stream: &Id| {
             let n = self.counts.entry(stream.clone()).or_default();
             *n += 1;
@@ -51,6 +63,7 @@ impl Book {
             statement: statement.jws().to_owned(),
         };
         let leaf = Hash::of_leaf(&placed.to_bytes().unwrap());
+        self.log.values.insert(seq, data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         self.log.entries.push(LogEntry { seq, leaf, said: Some((placed, statement)) });
         jti.to_string()
     }

@@ -4,3 +4,4 @@
 mod facts;
 mod log;
 mod log_index;
+mod words;
