@@ -9,6 +9,7 @@ mod incident_list;
 pub mod incidents;
 mod log_index;
 mod moment;
+mod replay;
 mod table;
 mod views;
 mod words;
@@ -20,6 +21,7 @@ pub use log_index::{Change, LogIndex, Row, fold};
 pub use moment::{
     Field, Moment, Told, case_as_of, corrections, differences, fields, interval_end_us, told_of, ways_out,
 };
+pub use replay::{Replayed, replace, replay, state_digest};
 pub use table::{Cell, Column, Kind, Table};
 pub use views::{LogEntry, Source, VIEWS, ViewError};
 pub use words::{WORD_CHARS_MAX, Words};

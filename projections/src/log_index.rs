@@ -193,11 +193,20 @@ impl LogIndex {
     /// # Errors
     /// If the database can't be read.
     pub fn digest(&self) -> rusqlite::Result<Hash> {
+        self.digest_of(u64::MAX)
+    }
+
+    /// As [`LogIndex::digest`], of the rows of entries before `end`.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn digest_of(&self, end: u64) -> rusqlite::Result<Hash> {
         let mut hasher = Sha256::new();
         hasher.update("blotter/view/log/1\n");
-        let mut entries =
-            self.db.prepare("SELECT seq, recorded_us, occurred_us, event, actor, sub FROM log_entry ORDER BY seq")?;
-        let mut rows = entries.query([])?;
+        let mut entries = self.db.prepare(
+            "SELECT seq, recorded_us, occurred_us, event, actor, sub FROM log_entry WHERE seq < ?1 ORDER BY seq",
+        )?;
+        let mut rows = entries.query([signed(end)])?;
         while let Some(row) = rows.next()? {
             let occurred = row.get::<_, Option<i64>>(2)?.map_or(String::new(), |at_us| at_us.to_string());
             let (seq, recorded): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -205,8 +214,9 @@ impl LogIndex {
             hasher.update(format!("{seq}\t{recorded}\t{occurred}\t{event}\t{actor}\t{sub}\n"));
         }
         // By code point, as strings compare in this format, and not as the index collates.
-        let mut streams = self.db.prepare("SELECT stream, seq FROM log_stream ORDER BY stream COLLATE BINARY, seq")?;
-        let mut rows = streams.query([])?;
+        let mut streams =
+            self.db.prepare("SELECT stream, seq FROM log_stream WHERE seq < ?1 ORDER BY stream COLLATE BINARY, seq")?;
+        let mut rows = streams.query([signed(end)])?;
         while let Some(row) = rows.next()? {
             let (stream, seq): (String, i64) = (row.get(0)?, row.get(1)?);
             hasher.update(format!("{stream}\t{seq}\n"));

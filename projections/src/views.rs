@@ -110,6 +110,9 @@ pub enum ViewError<E> {
     /// The log can't be read.
     #[error(transparent)]
     Source(E),
+    /// The log grows faster than two views can be brought to the same size.
+    #[error("the log grows faster than views can be compared; try again when less comes in")]
+    Restless,
 }
 
 /// Opens `views.db`, and throws away a damaged one.
@@ -248,7 +251,7 @@ fn is_strange(error: &rusqlite::Error) -> bool {
         || error.sqlite_error_code() == Some(ErrorCode::Unknown)
 }
 
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

@@ -39,7 +39,7 @@ impl Finder {
         match LogIndex::open(views, &Log(store), progress) {
             Ok(index) => Ok(Self::Index(Box::new(index))),
             Err(ViewError::Source(error)) => Err(error),
-            Err(error @ ViewError::Unusable { .. }) => {
+            Err(error @ (ViewError::Unusable { .. } | ViewError::Restless)) => {
                 unusable(&error.to_string());
                 Ok(Self::Scan)
             }

@@ -1,0 +1,110 @@
+//! Replay: all views are built anew beside the live ones, from the first entry on, and compared with them.
+
+use std::path::Path;
+
+use blotter_record::Hash;
+use sha2::{Digest, Sha256};
+
+use crate::facts::Facts;
+use crate::log_index::LogIndex;
+use crate::views::{Source, ViewError, remove};
+use crate::words::Words;
+
+/// How often live and new views are caught up before they are compared at the same size.
+const TRIES: usize = 20;
+
+/// What a replay found.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// Entries that were folded.
+    pub size: u64,
+    /// Digest over all facts, as built anew; see [`state_digest`].
+    pub digest: Hash,
+    /// The same over the live views.
+    pub live_digest: Hash,
+    /// Tables that differ.
+    pub different: Vec<&'static str>,
+}
+
+/// One digest over those of the views of facts.
+pub fn state_digest(log: &Hash, facts: &Hash) -> Hash {
+    let hasher = Sha256::new().chain_update("blotter/state/1\n").chain_update(log.0).chain_update(facts.0);
+    Hash(hasher.finalize().into())
+}
+
+/// Digests of the views of facts in a file, caught up with the log: of all, and of each table.
+struct Digests {
+    size: u64,
+    log: Hash,
+    facts: Hash,
+    tables: Vec<(&'static str, Hash)>,
+}
+
+/// Builds all views of `source` in the file `scratch`, which must not be there, and compares them with those in `live`.
+/// `progress(what, done, size)` is told after each batch. What is in `scratch` afterwards can take the place of `live`.
+///
+/// # Errors
+/// If a file can't be used, or the log can't be read.
+pub fn replay<S: Source>(
+    live: &Path,
+    scratch: &Path,
+    source: &S,
+    progress: &mut dyn FnMut(&str, u64, u64),
+) -> Result<Replayed, ViewError<S::Error>> {
+    remove(scratch);
+    // Words have no digest; they are built so that the new file is complete.
+    Words::open(scratch, source, &mut |done, size| progress("words", done, size))?;
+    for _ in 1..TRIES {
+        let old = digests(live, source, &mut |_, done, size| progress("live views", done, size))?;
+        let new = digests(scratch, source, progress)?;
+        if old.size != new.size {
+            // The log grew in between.
+            continue;
+        }
+        let mut different: Vec<&'static str> =
+            old.tables.iter().zip(&new.tables).filter(|(old, new)| old != new).map(|((name, _), _)| *name).collect();
+        if old.log != new.log {
+            different.push("log_entry, log_stream");
+        }
+        return Ok(Replayed {
+            size: new.size,
+            digest: state_digest(&new.log, &new.facts),
+            live_digest: state_digest(&old.log, &old.facts),
+            different,
+        });
+    }
+    Err(ViewError::Restless)
+}
+
+fn digests<S: Source>(
+    path: &Path,
+    source: &S,
+    progress: &mut dyn FnMut(&str, u64, u64),
+) -> Result<Digests, ViewError<S::Error>> {
+    let index = LogIndex::open(path, source, &mut |done, size| progress("log", done, size))?;
+    let facts = Facts::open(path, source, &mut |done, size| progress("facts", done, size))?;
+    let unusable = |cause| ViewError::Unusable { path: path.to_owned(), cause };
+    let digests = || -> rusqlite::Result<Digests> {
+        let (size, tables) = (facts.size(), facts.table_digests()?);
+        Ok(Digests { size, log: index.digest_of(size)?, facts: facts.digest()?, tables })
+    };
+    digests().map_err(unusable)
+}
+
+/// Puts the views in `scratch` in the place of those in `live`. Whoever has these open keeps what they have until they
+/// open them again.
+///
+/// # Errors
+/// If the files can't be moved.
+pub fn replace(live: &Path, scratch: &Path) -> std::io::Result<()> {
+    for suffix in ["-wal", "-shm"] {
+        let mut name = scratch.as_os_str().to_owned();
+        name.push(suffix);
+        // Closed databases have none; were there one, the file alone would not be complete.
+        if Path::new(&name).exists() {
+            return Err(std::io::Error::other("the new views are still open"));
+        }
+    }
+    remove(live);
+    std::fs::rename(scratch, live)
+}
