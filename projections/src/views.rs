@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 /// The file's name in a ledger's directory.
 pub const VIEWS: &str = "views.db";
@@ -113,6 +113,17 @@ pub enum ViewError<E> {
     /// The log grows faster than two views can be brought to the same size.
     #[error("the log grows faster than views can be compared; try again when less comes in")]
     Restless,
+}
+
+/// `views.db` to be read, whatever is in it.
+///
+/// # Errors
+/// If it can't be opened.
+pub fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    Ok(db)
 }
 
 /// Opens `views.db`, and throws away a damaged one.

@@ -6,7 +6,7 @@ use std::path::Path;
 use blotter_record::{Event, Json, Statement};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, signed, with_views};
+use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, read_only, signed, with_views};
 
 /// Of a value, so many characters can be searched for.
 pub const WORD_CHARS_MAX: usize = 4_000;
@@ -119,6 +119,14 @@ impl Words {
             catch_up(&mut db, &mut WordRows, source, progress)?;
             Ok(Self { db })
         })
+    }
+
+    /// The words as somebody else brought them up to date.
+    ///
+    /// # Errors
+    /// If the file can't be opened.
+    pub fn read(path: &Path) -> rusqlite::Result<Self> {
+        Ok(Self { db: read_only(path)? })
     }
 
     /// Seqs of entries before `before` whose values have all these words, newest first, at most `limit`. A word that ends

@@ -17,6 +17,7 @@ use crate::rates::Rates;
 use crate::receipts::Receipts;
 use crate::sessions::Sessions;
 use crate::shown::Shown;
+use crate::views::Views;
 
 /// How the API is to behave.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ pub struct App {
     pub(crate) notary: Option<Notary>,
     pub(crate) mappings: Mappings,
     pub(crate) config: Config,
-    pub(crate) views: PathBuf,
+    pub(crate) views: Views,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) sessions: Sessions,
@@ -103,7 +104,7 @@ impl App {
             notary,
             mappings,
             config,
-            views,
+            views: Views::new(views),
             clock,
             random,
             sessions: Sessions::default(),

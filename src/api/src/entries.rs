@@ -166,7 +166,7 @@ fn page(
         if query.newest { trusted.rev().take(limit).collect() } else { trusted.take(limit).collect() }
     } else {
         let mut unusable = |why: &str| tracing::warn!(why, "scanning the log, because the index can't be used");
-        let finder = Finder::open(&app.views, store, filter, &mut |_, _| {}, &mut unusable)?;
+        let finder = Finder::open(app.views.path(), store, filter, &mut |_, _| {}, &mut unusable)?;
         finder.seqs(store, filter, (from, end), query.newest, limit)?
     };
     let mut entries = Vec::with_capacity(seqs.len());

@@ -14,6 +14,7 @@ mod entries;
 pub mod finder;
 mod follow;
 mod health;
+mod incidents;
 mod login;
 mod metrics;
 mod notarise;
@@ -27,6 +28,7 @@ mod sessions;
 mod shown;
 mod tls;
 mod tokens;
+mod views;
 pub mod webhooks;
 
 pub use alerts::Mappings;

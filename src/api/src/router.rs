@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{alerts, append, docs, entries, follow, health, login, proofs};
+use crate::{alerts, append, docs, entries, follow, health, incidents, login, proofs};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,6 +36,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entries::stream))
         .routes(routes!(entries::ledger_stream_seqs))
         .routes(routes!(entries::stream_seqs))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::diff))
+        .routes(routes!(incidents::gates))
+        .routes(routes!(incidents::timeline))
+        .routes(routes!(incidents::search))
         .routes(routes!(follow::follow))
         .routes(routes!(proofs::checkpoint))
         .routes(routes!(proofs::inclusion))

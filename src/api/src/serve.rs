@@ -63,6 +63,10 @@ pub async fn serve(
         let (app, over) = (Arc::clone(&app), Arc::clone(&over));
         tokio::task::spawn_blocking(move || app.watch_commits(&over))
     };
+    let follower = {
+        let (app, over) = (Arc::clone(&app), Arc::clone(&over));
+        tokio::task::spawn_blocking(move || app.views.follow(&app, &over))
+    };
     let mut stop = std::pin::pin!(stop);
     let mut hourly = tokio::time::interval(Duration::from_secs(60));
     loop {
@@ -109,7 +113,7 @@ pub async fn serve(
         tracing::warn!("some requests did not end in time; their connections are cut");
     }
     over.store(true, Ordering::Relaxed);
-    let _ = watcher.await;
+    let _ = (watcher.await, follower.await);
     Ok(())
 }
 

@@ -1,0 +1,146 @@
+//! The views behind the pages on incidents: brought up to the head by a thread that follows the log, and read by whoever
+//! asks. A reader gets what its question found committed, or is told how far the views were.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use blotter_ledger::{Error, Read};
+use blotter_projections::{Facts, LogEntry, LogIndex, Source, ViewError, Words, read_only};
+use blotter_record::{Hash, Id, Json, Jti};
+use rusqlite::Connection;
+
+use crate::app::App;
+use crate::finder::Log;
+use crate::problem::Problem;
+
+/// How long a reader waits for views that are behind.
+const WAIT_MS_MAX: u64 = 2_000;
+/// Entries that the follower takes before it looks whether the server ends.
+const STEP_ENTRIES: u64 = 32_768;
+/// How long the follower rests after a failure.
+const REST_MS: u64 = 1_000;
+
+/// How far the views are.
+pub(crate) struct Views {
+    path: PathBuf,
+    followed: AtomicBool,
+    position: Mutex<u64>,
+    moved: Condvar,
+}
+
+impl Views {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, followed: AtomicBool::new(false), position: Mutex::new(0), moved: Condvar::new() }
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The views with all entries that are committed now, and how many these are. Where nobody follows, they are caught up
+    /// here.
+    pub(crate) fn read(&self, store: &dyn Read) -> Result<(Connection, u64), Problem> {
+        let unusable = |why: String| {
+            tracing::error!(why, "the views can't be read");
+            Problem::new("unavailable", "the views can't be read; the server's log says why")
+        };
+        let size = store.size()?;
+        if !self.followed.load(Ordering::Relaxed) {
+            catch_up(&self.path, store, size, &mut None).map_err(|error| unusable(error.to_string()))?;
+        } else if self.wait(size) < size {
+            return Err(Problem::new("busy", "the views are behind the log").retry_after(WAIT_MS_MAX));
+        }
+        let db = read_only(&self.path).map_err(|error| unusable(error.to_string()))?;
+        Ok((db, size))
+    }
+
+    /// Waits until the views have `size` entries, or long enough.
+    fn wait(&self, size: u64) -> u64 {
+        let position = self.position.lock().expect("no thread panics while it holds this");
+        let (position, _) = self
+            .moved
+            .wait_timeout_while(position, Duration::from_millis(WAIT_MS_MAX), |position| *position < size)
+            .expect("no thread panics while it holds this");
+        *position
+    }
+
+    /// Follows the log until `stop` says so.
+    pub(crate) fn follow(&self, app: &App, stop: &AtomicBool) {
+        self.followed.store(true, Ordering::Relaxed);
+        // Where the views already are: a step never ends before that.
+        let there = read_only(&self.path).and_then(|db| db.query_row("SELECT max(size) FROM view", [], |row| row.get(0)));
+        let (mut facts, mut done) = (None, there.map_or(0, |size: i64| size.unsigned_abs()));
+        while !stop.load(Ordering::Relaxed) {
+            // A long way is gone in steps, so that a server that ends need not wait for all of it.
+            let step = done + STEP_ENTRIES;
+            match app.ledger.read(|store| Ok(catch_up(&self.path, store, step, &mut facts))) {
+                Ok(Ok(size)) => {
+                    done = size;
+                    *self.position.lock().expect("no thread panics while it holds this") = size;
+                    self.moved.notify_all();
+                }
+                Ok(Err(error)) => rest("views", &error.to_string(), &mut facts),
+                Err(error) => rest("log", &error.to_string(), &mut facts),
+            }
+            app.ledger.wait_beyond(done, Duration::from_millis(500));
+        }
+        self.followed.store(false, Ordering::Relaxed);
+    }
+}
+
+fn rest(what: &str, why: &str, facts: &mut Option<Facts>) {
+    tracing::warn!(what, why, "the views don't follow the log now; trying again");
+    *facts = None;
+    std::thread::sleep(Duration::from_millis(REST_MS));
+}
+
+/// Brings all views to the head, or to `end`; what `facts` remembers makes that quick.
+fn catch_up(path: &Path, store: &dyn Read, end: u64, facts: &mut Option<Facts>) -> Result<u64, ViewError<Error>> {
+    let log = Until { log: Log(store), end };
+    let mut quiet = |_, _| {};
+    match facts {
+        Some(facts) => facts.catch_up(&log, &mut quiet)?,
+        None => *facts = Some(Facts::open(path, &log, &mut quiet)?),
+    }
+    drop(LogIndex::open(path, &log, &mut quiet)?);
+    drop(Words::open(path, &log, &mut quiet)?);
+    Ok(facts.as_ref().map_or(0, Facts::size))
+}
+
+/// The log up to an entry.
+struct Until<'a> {
+    log: Log<'a>,
+    end: u64,
+}
+
+impl Source for Until<'_> {
+    type Error = Error;
+
+    fn size(&self) -> Result<u64, Error> {
+        Ok(self.log.size()?.min(self.end))
+    }
+
+    fn leaf(&self, seq: u64) -> Result<Hash, Error> {
+        self.log.leaf(seq)
+    }
+
+    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        let room = usize::try_from(self.end.saturating_sub(from)).unwrap_or(usize::MAX);
+        self.log.entries(from, limit.min(room))
+    }
+
+    fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        self.log.stream(stream, from_n, limit)
+    }
+
+    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Error> {
+        self.log.values(seq)
+    }
+
+    fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {
+        self.log.seq_of(jti)
+    }
+}
