@@ -71,7 +71,8 @@ impl Views {
     pub(crate) fn follow(&self, app: &App, stop: &AtomicBool) {
         self.followed.store(true, Ordering::Relaxed);
         // Where the views already are: a step never ends before that.
-        let there = read_only(&self.path).and_then(|db| db.query_row("SELECT max(size) FROM view", [], |row| row.get(0)));
+        let there =
+            read_only(&self.path).and_then(|db| db.query_row("SELECT max(size) FROM view", [], |row| row.get(0)));
         let (mut facts, mut done) = (None, there.map_or(0, |size: i64| size.unsigned_abs()));
         while !stop.load(Ordering::Relaxed) {
             // A long way is gone in steps, so that a server that ends need not wait for all of it.

@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &Incident) -> Result<()> {
 }
 
 /// `INC-7` as `incident/INC-7`; what has a kind stays as it is.
-fn incident_id(text: &str) -> Result<blotter_record::Id, String> {
+pub(super) fn incident_id(text: &str) -> Result<blotter_record::Id, String> {
     let text = if text.contains('/') { text.to_owned() } else { format!("incident/{text}") };
     let id: blotter_record::Id = text.parse().map_err(|e: blotter_record::IdError| e.to_string())?;
     if id.kind() == "incident" { Ok(id) } else { Err(format!("{id} is not an incident")) }

@@ -25,6 +25,7 @@ pub(crate) mod show;
 pub(crate) mod sign;
 pub(crate) mod sql;
 pub(crate) mod tiles;
+pub(crate) mod timeline;
 pub(crate) mod token;
 pub(crate) mod unlock;
 pub(crate) mod verify;
