@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
-use blotter_ledger::{Error, Ledger, Read};
+use blotter_ledger::read::Receipt;
+use blotter_ledger::{Appended, Error, Ledger, Read};
 use blotter_record::{ActorId, Instant};
 use tokio::sync::{Semaphore, watch};
 
@@ -17,6 +18,7 @@ use crate::rates::Rates;
 use crate::receipts::Receipts;
 use crate::sessions::Sessions;
 use crate::shown::Shown;
+use crate::subtrees::Subtrees;
 
 /// How the API is to behave.
 #[derive(Debug, Clone)]
@@ -74,6 +76,7 @@ pub struct App {
     pub(crate) rates: Rates,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) receipts: Receipts,
+    pub(crate) subtrees: Subtrees,
     pub(crate) metrics: Metrics,
     shown: Mutex<Arc<Shown>>,
     pub(crate) news: Mutex<Option<watch::Sender<u64>>>,
@@ -108,6 +111,7 @@ impl App {
             random,
             sessions: Sessions::default(),
             receipts: Receipts::default(),
+            subtrees: Subtrees::default(),
             metrics: Metrics::default(),
             shown: Mutex::new(Arc::new(shown)),
             news: Mutex::new(Some(news)),
@@ -170,6 +174,16 @@ impl App {
             Arc::make_mut(&mut shown).catch_up(store)?;
         }
         Ok(Arc::clone(&shown))
+    }
+
+    /// The receipt of what was appended.
+    pub(crate) fn receipt(&self, store: &dyn Read, appended: &Appended) -> Result<Receipt, Problem> {
+        self.receipts.of(store, &self.subtrees, appended)
+    }
+
+    /// The receipt of an entry that is in the store.
+    pub(crate) fn receipt_of(&self, store: &dyn Read, seq: u64) -> Result<Receipt, Problem> {
+        crate::receipts::stored(store, &self.subtrees, seq)
     }
 
     /// Runs `with` on a reader, on a thread that may wait for the disk.

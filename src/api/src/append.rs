@@ -147,7 +147,7 @@ pub(crate) fn prepare(app: &App, caller: &Caller, text: &str) -> Result<Ready, P
 /// Sends one statement to the writer, and waits for its receipt.
 pub(crate) async fn append_one(app: &Arc<App>, ready: Ready) -> Result<Response, Problem> {
     let appended = record(app, ready).await?;
-    let receipt = app.read_here(|app, store| app.receipts.of(store, &appended))?;
+    let receipt = app.read_here(|app, store| app.receipt(store, &appended))?;
     Ok(recorded(&appended, ReceiptView::from(receipt)))
 }
 
@@ -264,7 +264,7 @@ fn line_result(app: &App, line: usize, result: Result<Appended, Problem>, receip
         Ok(appended) => {
             let status = if appended.repeated { 200 } else { 201 };
             let receipt = match receipts {
-                true => app.read_here(|app, store| app.receipts.of(store, &appended)).ok(),
+                true => app.read_here(|app, store| app.receipt(store, &appended)).ok(),
                 false => None,
             };
             LineResult { line, status, seq: Some(appended.seq), receipt: receipt.map(ReceiptView::from), problem: None }

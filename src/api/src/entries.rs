@@ -345,7 +345,7 @@ pub(crate) async fn receipt(
     let reads = caller.reads(&app)?;
     let make = move |app: &App, store: &dyn Read| {
         one(app, store, &caller, reads, seq)?;
-        Ok(ReceiptView::from(read::receipt(store, seq)?))
+        Ok(ReceiptView::from(app.receipt_of(store, seq)?))
     };
     app.read(make).await.map(Json)
 }

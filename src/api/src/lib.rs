@@ -25,6 +25,7 @@ mod router;
 mod serve;
 mod sessions;
 mod shown;
+mod subtrees;
 mod tls;
 mod tokens;
 pub mod webhooks;
