@@ -12,7 +12,9 @@ use blotter_record::{ActorId, Instant};
 use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::Mappings;
+use crate::login::LOGINS_PER_SECOND_MAX;
 use crate::metrics::Metrics;
+use crate::nonces::Nonces;
 use crate::problem::Problem;
 use crate::rates::Rates;
 use crate::receipts::Receipts;
@@ -31,7 +33,7 @@ pub struct Config {
     pub bodies_bytes_max: usize,
     /// How long a request may take to arrive and be answered; following has no end.
     pub request_time_max: Duration,
-    /// Requests a second that one token or session may make over time, and all logins together; bursts of twice as many.
+    /// Requests a second that one token or session may make over time; bursts of twice as many.
     pub rate_max: f64,
     /// How long a session lasts.
     pub session_time: Duration,
@@ -72,7 +74,10 @@ pub struct App {
     pub(crate) views: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) nonces: Nonces,
     pub(crate) sessions: Sessions,
+    /// Of logins: by person, and for those that nobody signed by where they come from.
+    pub(crate) login_rates: Rates,
     pub(crate) rates: Rates,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) receipts: Receipts,
@@ -99,6 +104,8 @@ impl App {
     ) -> Result<Arc<Self>, Error> {
         let shown = ledger.read(|store| Shown::open(store, &views))?;
         let (news, _) = watch::channel(ledger.size());
+        let mut key = [0; 32];
+        random(&mut key);
         Ok(Arc::new(Self {
             rates: Rates::new(config.rate_max),
             bodies: Arc::new(Semaphore::new(kib(config.bodies_bytes_max))),
@@ -109,7 +116,9 @@ impl App {
             views,
             clock,
             random,
+            nonces: Nonces::new(key),
             sessions: Sessions::default(),
+            login_rates: Rates::new(LOGINS_PER_SECOND_MAX),
             receipts: Receipts::default(),
             subtrees: Subtrees::default(),
             metrics: Metrics::default(),

@@ -16,6 +16,7 @@ mod follow;
 mod health;
 mod login;
 mod metrics;
+mod nonces;
 mod notarise;
 mod problem;
 mod proofs;

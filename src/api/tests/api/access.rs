@@ -275,6 +275,24 @@ fn a_login_holds_only_for_this_ledger_this_server_this_nonce_and_this_person() {
     assert_eq!(server.get("/v1/whoami", Some(&session)).status, 401);
 }
 
+#[test]
+fn whoever_fails_to_sign_in_is_slowed_down_and_nobody_else() {
+    let server = Server::new(|_, _| {});
+    let status = |jws: &str| server.post("/v1/login", None, "application/jwt", jws).status.as_u16();
+    let offer = server.get("/v1/login", None).json();
+    let (nonce, aud) = (offer["nonce"].as_str().unwrap(), offer["aud"].as_str().unwrap());
+    let until_slowed = |jws: &str| (0..100).map(|_| status(jws)).find(|status| *status != 401);
+    assert_eq!(until_slowed("nothing that anybody signed"), Some(429));
+    assert_eq!(until_slowed(&server.login_jws("ana", nonce, aud, crate::server::URL)), Some(429), "the same bucket");
+    // A key's owner counts for themselves, whatever others sent from the same address.
+    let elsewhere = server.login_jws("analyst", nonce, aud, "https://evil.example");
+    assert_eq!(status(&elsewhere), 401);
+    assert_eq!(until_slowed(&elsewhere), Some(429));
+    let slowed = server.post("/v1/login", None, "application/jwt", &elsewhere);
+    assert!(slowed.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    server.login("grc");
+}
+
 fn kid(world: &World, name: &str) -> String {
     blotter_keys::jwk::thumbprint(world.key(name).public()).to_string()
 }
