@@ -34,21 +34,33 @@ fn a_key_that_nobody_enrolled_gets_no_place_in_the_queue() {
     let stranger = || by_newcomer(&world, &ledger).prepared(&ledger);
     // A key can't make itself known either.
     let enrols_itself = world.enrolment(&ledger, "new", "new", "person").prepared(&ledger);
-    faults.hold();
-    // As long as nothing is committed, whatever is answered was not in the queue.
     let code = |answer: &Result<_, Error>| match answer {
         Err(Error::Refused(why)) => why.code(),
         Err(Error::ListRefused { .. }) => "list-refused",
         _ => "recorded",
     };
-    assert_eq!(code(&ledger.append(stranger())), "key-not-usable");
-    let answers = ledger.append_prepared(vec![enrols_itself.clone(), stranger()]);
-    assert_eq!(answers.iter().map(code).collect::<Vec<_>>(), ["key-not-usable"; 2]);
-    let good = world.comment("analyst", "incident/I-1", "good").prepared(&ledger);
-    let answers = ledger.append_list(vec![good, enrols_itself, stranger()]).unwrap();
-    assert_eq!(answers.iter().map(code).collect::<Vec<_>>(), ["list-refused", "key-not-usable", "list-refused"]);
-    assert_eq!(ledger.waiting(), 0);
-    faults.release();
+    let good = || world.comment("analyst", "incident/I-1", "good").prepared(&ledger);
+    let (first, in_list, alone) = (good(), good(), stranger());
+    let (list, whole) = (vec![enrols_itself.clone(), stranger()], vec![in_list, enrols_itself, stranger()]);
+    faults.hold();
+    std::thread::scope(|threads| {
+        // The writer is busy with this one, so whatever is answered now was not in the queue.
+        let busy = threads.spawn(|| ledger.append(first));
+        let (tx, rx) = std::sync::mpsc::channel();
+        let ledger = &ledger;
+        threads.spawn(move || {
+            let alone = ledger.append(alone);
+            let of_list = ledger.append_prepared(list);
+            tx.send([vec![alone], of_list, ledger.append_list(whole).unwrap()]).unwrap();
+        });
+        let answers = rx.recv_timeout(std::time::Duration::from_secs(30));
+        faults.release();
+        let codes = answers.unwrap().map(|answers| answers.iter().map(code).collect::<Vec<_>>());
+        assert_eq!(codes[0], ["key-not-usable"]);
+        assert_eq!(codes[1], ["key-not-usable"; 2]);
+        assert_eq!(codes[2], ["list-refused", "key-not-usable", "list-refused"]);
+        busy.join().unwrap().unwrap();
+    });
 }
 
 #[test]
