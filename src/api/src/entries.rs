@@ -301,6 +301,7 @@ fn one(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, seq: u64) -> 
     let entry = read::entries(store, seq, 1)?.into_iter().next().filter(|entry| entry.stored.seq == seq);
     // What came in this moment is not judged yet.
     let entry = entry.filter(|_| seq < shown.position());
+
     let entry = entry.ok_or_else(|| Problem::new("not-found", format!("there is no entry {seq}")).at("seq"))?;
     let view = view(app, store, &shown, caller, reads, entry)?;
     match (view.withheld, &view.expunged_by) {
@@ -379,12 +380,13 @@ async fn head_of(app: Arc<App>, caller: Caller, id: String) -> Result<Json<Strea
     let reads = caller.reads(&app)?;
     let stream: Id = id.parse().map_err(|e| Problem::new("bad-parameter", format!("stream: {e}")).at("stream"))?;
     let find = move |app: &App, store: &dyn Read| {
-        let shown = app.shown(store)?;
-        caller.sees(reads, &shown, [&stream].into_iter())?;
         let state = store.stream(&stream)?;
+        let last = state.as_ref().map(|state| store.stream_seqs(&stream, state.count - 1, 1)).transpose()?;
+        // What was read is judged by all that came before it.
+        caller.sees(reads, &*app.shown(store)?, [&stream].into_iter())?;
         let state =
             state.ok_or_else(|| Problem::new("not-found", format!("there is no stream {stream}")).at("stream"))?;
-        let seq = store.stream_seqs(&stream, state.count - 1, 1)?.first().copied().unwrap_or_default();
+        let seq = last.and_then(|seqs| seqs.first().copied()).unwrap_or_default();
         let (count, leaf) = (state.count, state.leaf.to_string());
         Ok(StreamView { stream: state.id.to_string(), count, leaf, seq, imported: state.imported })
     };
@@ -438,9 +440,9 @@ async fn seqs_of(app: Arc<App>, caller: Caller, id: String, query: SeqsQuery) ->
     let stream: Id = id.parse().map_err(|e| Problem::new("bad-parameter", format!("stream: {e}")).at("stream"))?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let find = move |app: &App, store: &dyn Read| {
-        let shown = app.shown(store)?;
-        caller.sees(reads, &shown, [&stream].into_iter())?;
-        Ok(store.stream_seqs(&stream, query.from_n, limit)?)
+        let seqs = store.stream_seqs(&stream, query.from_n, limit)?;
+        caller.sees(reads, &*app.shown(store)?, [&stream].into_iter())?;
+        Ok(seqs)
     };
     app.read(find).await.map(Json)
 }

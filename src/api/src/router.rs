@@ -70,6 +70,9 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let room = room_for_body(&app, &request);
+    if let Ok(room) = &room {
+        request.extensions_mut().insert(room.clone());
+    }
     let caller = CallerName::default();
     request.extensions_mut().insert(caller.clone());
     let answered = match &room {
@@ -99,11 +102,15 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     response
 }
 
-/// A share of the memory for bodies, until the request is answered. One that doesn't say how large it is gets the most
-/// that it can have.
-fn room_for_body(app: &App, request: &Request) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+/// A share of the memory for bodies, until the request is answered, and until work on other threads that goes on with the
+/// body is done: that holds a clone, so that a request which took too long is not forgotten before its body is.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(#[expect(dead_code, reason = "it is only held")] Option<Arc<OwnedSemaphorePermit>>);
+
+/// Room for a request's body. One that doesn't say how large it is gets the most that it can have.
+fn room_for_body(app: &App, request: &Request) -> Result<Room, Problem> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(None);
+        return Ok(Room(None));
     }
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let bytes: usize = declared.unwrap_or(app.config.body_bytes_max);
@@ -112,7 +119,8 @@ fn room_for_body(app: &App, request: &Request) -> Result<Option<OwnedSemaphorePe
     }
     let share = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
     let room = Arc::clone(&app.bodies).try_acquire_many_owned(share);
-    room.map(Some).map_err(|_| Problem::new("busy", "too much is being sent at once").retry_after(1_000))
+    room.map(|room| Room(Some(Arc::new(room))))
+        .map_err(|_| Problem::new("busy", "too much is being sent at once").retry_after(1_000))
 }
 
 fn too_large_problem(app: &App) -> Problem {
