@@ -43,10 +43,12 @@ pub(crate) struct EntriesQuery {
     /// How many, at most 1000; 100 if it is not said.
     limit: Option<usize>,
     /// In this stream; a kind, such as `incident/`, means all of that kind.
+    #[param(pattern = "^[a-z]{1,16}(/([A-Za-z0-9][A-Za-z0-9._-]{0,63})?)?$")]
     stream: Option<String>,
     /// Of this event; `incident.` means all that begin so.
     event: Option<String>,
     /// By this actor.
+    #[param(pattern = "^(person|service|ledger|notary|imported)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     actor: Option<String>,
     /// Recorded at this instant or later.
     since: Option<String>,
@@ -312,7 +314,7 @@ fn one(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, seq: u64) -> 
 }
 
 /// Find a statement's entry by its id
-#[utoipa::path(get, path = "/v1/statements/{jti}", tag = "entries", params(("jti" = String, Path, description = "The statement's id")), responses(
+#[utoipa::path(get, path = "/v1/statements/{jti}", tag = "entries", params(("jti" = String, Path, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The statement's id")), responses(
     (status = 200, description = "The entry", body = EntryView),
     (status = "4XX", description = "Not there, or not for this caller", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
@@ -353,7 +355,8 @@ pub(crate) async fn receipt(
 
 /// A stream's head
 #[utoipa::path(get, path = "/v1/streams/{kind}/{name}", tag = "entries", params(
-    ("kind" = String, Path, description = "Such as `incident`"), ("name" = String, Path, description = "Such as `INC-2026-0042`")), responses(
+    ("kind" = String, Path, pattern = "^[a-z]{1,16}$", description = "Such as `incident`"),
+    ("name" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description = "Such as `INC-2026-0042`")), responses(
     (status = 200, description = "What a signer names in `seen`, once they verified it", body = StreamView),
     (status = "4XX", description = "Not there, or not for this caller", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
@@ -407,7 +410,8 @@ pub(crate) struct SeqsQuery {
 
 /// Seqs of a stream's entries
 #[utoipa::path(get, path = "/v1/streams/{kind}/{name}/entries", tag = "entries", params(SeqsQuery,
-    ("kind" = String, Path, description = "Such as `incident`"), ("name" = String, Path, description = "Such as `INC-2026-0042`")), responses(
+    ("kind" = String, Path, pattern = "^[a-z]{1,16}$", description = "Such as `incident`"),
+    ("name" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description = "Such as `INC-2026-0042`")), responses(
     (status = 200, description = "In their order: entry `from_n` of the stream and those behind it", body = Vec<u64>),
     (status = "4XX", description = "Not for this caller, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
