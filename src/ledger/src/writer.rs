@@ -354,6 +354,8 @@ impl Writer {
         if self.shared.published().poisoned.is_some() {
             return Err(self.why_shut());
         }
+        let entries = plan.batch.entries.len();
+        let _span = tracing::info_span!("commit", entries, size = head.size).entered();
         plan.batch.checkpoint = sign_checkpoint(&self.state.keyring, &self.keys.checkpoint, &head)?;
         plan.batch.streams = plan.streams.values().cloned().collect();
         self.store.append(&plan.batch).map_err(|e| Error::Poisoned { why: format!("the store: {e}") })?;
