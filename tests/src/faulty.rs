@@ -1,5 +1,6 @@
 //! A store that fails when it is told to, with both faces of a fault: what was to be kept is lost, or it was kept and
-//! the answer is an error all the same. It can also be held, so that a queue fills up behind it.
+//! the answer is an error all the same. It can also be held, so that a queue fills up behind it; and its readers can fail,
+//! or have something happen in the middle of what they read.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex};
@@ -29,6 +30,8 @@ struct State {
     fail: Option<(u64, Face)>,
     appends: u64,
     held: bool,
+    fail_hashes: u64,
+    after_size: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Faults {
@@ -58,6 +61,16 @@ impl Faults {
         self.changed.notify_all();
     }
 
+    /// Lets the next `count` readings of the tree's hashes fail, by readers.
+    pub fn fail_hashes(&self, count: u64) {
+        self.state.lock().unwrap().fail_hashes = count;
+    }
+
+    /// Does this once, after a reader has looked how long the log is.
+    pub fn after_size(&self, what: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().after_size = Some(Box::new(what));
+    }
+
     fn enter(&self) -> Option<Face> {
         let state = self.state.lock().unwrap();
         let mut state = self.changed.wait_while(state, |state| state.held).unwrap();
@@ -78,11 +91,13 @@ impl Faults {
 }
 
 /// A store around another.
-pub struct Faulty {
+pub struct Faulty<S: ?Sized = dyn Store> {
     /// The store that keeps things.
-    pub inner: Box<dyn Store>,
+    pub inner: Box<S>,
     /// What goes wrong.
     pub faults: Arc<Faults>,
+    /// Whether it is a reader, not the writer's.
+    pub reads: bool,
 }
 
 impl Store for Faulty {
@@ -100,13 +115,22 @@ impl Store for Faulty {
     }
 
     fn readers(&self) -> Readers {
-        self.inner.readers()
+        let (readers, faults) = (self.inner.readers(), Arc::clone(&self.faults));
+        Box::new(move || {
+            let (inner, faults) = (readers()?, Arc::clone(&faults));
+            Ok(Box::new(Faulty { inner, faults, reads: true }))
+        })
     }
 }
 
-impl Read for Faulty {
+impl<S: Read + ?Sized> Read for Faulty<S> {
     fn size(&self) -> Result<u64, StoreError> {
-        self.inner.size()
+        let size = self.inner.size();
+        let after = if self.reads { self.faults.state.lock().unwrap().after_size.take() } else { None };
+        if let Some(after) = after {
+            after();
+        }
+        size
     }
 
     fn checkpoint(&self) -> Result<Option<String>, StoreError> {
@@ -130,6 +154,13 @@ impl Read for Faulty {
     }
 
     fn hashes(&self, level: u8, start: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        if self.reads {
+            let left = &mut self.faults.state.lock().unwrap().fail_hashes;
+            if *left > 0 {
+                *left -= 1;
+                return Err(StoreError::Failed { what: "reading", cause: "a fault of the test".to_owned() });
+            }
+        }
         self.inner.hashes(level, start, count)
     }
 

@@ -259,7 +259,7 @@ impl World {
 
     /// Opens the ledger on a store that fails when `faults` say so.
     pub fn open_faulty(&self, faults: &Arc<Faults>) -> Ledger {
-        let store = Faulty { inner: self.store(), faults: Arc::clone(faults) };
+        let store = Faulty { inner: self.store(), faults: Arc::clone(faults), reads: false };
         Ledger::open_on(&self.dir(), Box::new(store), self.opening()).unwrap()
     }
 

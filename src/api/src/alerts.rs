@@ -235,7 +235,7 @@ async fn one(app: &Arc<App>, caller: &Caller, source: &Id, alert: Alert, receipt
 }
 
 fn receipt_of(app: &App, seq: u64, wanted: bool) -> Option<ReceiptView> {
-    let receipt = wanted.then(|| app.read_here(|_, store| Ok(blotter_ledger::read::receipt(store, seq)?)))?;
+    let receipt = wanted.then(|| app.read_here(|app, store| app.receipt_of(store, seq)))?;
     receipt.ok().map(ReceiptView::from)
 }
 

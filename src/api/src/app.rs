@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
-use blotter_ledger::{Error, Ledger, Read};
+use blotter_ledger::read::Receipt;
+use blotter_ledger::{Appended, Error, Ledger, Read};
 use blotter_record::{ActorId, Instant};
 use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::Mappings;
+use crate::login::LOGINS_PER_SECOND_MAX;
 use crate::metrics::Metrics;
+use crate::nonces::Nonces;
 use crate::problem::Problem;
 use crate::rates::Rates;
 use crate::receipts::Receipts;
 use crate::sessions::Sessions;
 use crate::shown::Shown;
+use crate::subtrees::Subtrees;
 use crate::views::Views;
 
 /// How the API is to behave.
@@ -30,7 +34,7 @@ pub struct Config {
     pub bodies_bytes_max: usize,
     /// How long a request may take to arrive and be answered; following has no end.
     pub request_time_max: Duration,
-    /// Requests a second that one token or session may make over time, and all logins together; bursts of twice as many.
+    /// Requests a second that one token or session may make over time; bursts of twice as many.
     pub rate_max: f64,
     /// How long a session lasts.
     pub session_time: Duration,
@@ -71,10 +75,14 @@ pub struct App {
     pub(crate) views: Views,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) nonces: Nonces,
     pub(crate) sessions: Sessions,
+    /// Of logins: by person, and for those that nobody signed by where they come from.
+    pub(crate) login_rates: Rates,
     pub(crate) rates: Rates,
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) receipts: Receipts,
+    pub(crate) subtrees: Subtrees,
     pub(crate) metrics: Metrics,
     shown: Mutex<Arc<Shown>>,
     pub(crate) news: Mutex<Option<watch::Sender<u64>>>,
@@ -97,6 +105,8 @@ impl App {
     ) -> Result<Arc<Self>, Error> {
         let shown = ledger.read(|store| Shown::open(store, &views))?;
         let (news, _) = watch::channel(ledger.size());
+        let mut key = [0; 32];
+        random(&mut key);
         Ok(Arc::new(Self {
             rates: Rates::new(config.rate_max),
             bodies: Arc::new(Semaphore::new(kib(config.bodies_bytes_max))),
@@ -107,8 +117,11 @@ impl App {
             views: Views::new(views),
             clock,
             random,
+            nonces: Nonces::new(key),
             sessions: Sessions::default(),
+            login_rates: Rates::new(LOGINS_PER_SECOND_MAX),
             receipts: Receipts::default(),
+            subtrees: Subtrees::default(),
             metrics: Metrics::default(),
             shown: Mutex::new(Arc::new(shown)),
             news: Mutex::new(Some(news)),
@@ -171,6 +184,16 @@ impl App {
             Arc::make_mut(&mut shown).catch_up(store)?;
         }
         Ok(Arc::clone(&shown))
+    }
+
+    /// The receipt of what was appended.
+    pub(crate) fn receipt(&self, store: &dyn Read, appended: &Appended) -> Result<Receipt, Problem> {
+        self.receipts.of(store, &self.subtrees, appended)
+    }
+
+    /// The receipt of an entry that is in the store.
+    pub(crate) fn receipt_of(&self, store: &dyn Read, seq: u64) -> Result<Receipt, Problem> {
+        crate::receipts::stored(store, &self.subtrees, seq)
     }
 
     /// Runs `with` on a reader, on a thread that may wait for the disk.

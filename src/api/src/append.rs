@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,6 +19,7 @@ use crate::app::{App, blocking};
 use crate::caller::Caller;
 use crate::notarise::notarise;
 use crate::problem::{Problem, StreamNow};
+use crate::router::Room;
 
 /// Lines of one list, at most.
 pub const LINES_MAX: usize = 10_000;
@@ -96,6 +98,7 @@ pub(crate) struct LineResult {
 pub(crate) async fn append(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Extension(room): Extension<Room>,
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
     body: Bytes,
@@ -108,7 +111,11 @@ pub(crate) async fn append(
         "application/x-ndjson" | "application/jsonl" | "application/ndjson" => {
             let lines: Vec<String> = text.lines().take(LINES_MAX + 1).map(str::to_owned).collect();
             let app = Arc::clone(&app);
-            blocking(move || append_lines(&app, &caller, &lines, query.atomic, query.receipts)).await
+            let work = move || {
+                let _room = room;
+                append_lines(&app, &caller, &lines, query.atomic, query.receipts)
+            };
+            blocking(work).await
         }
         "application/sd-jwt" | "application/jose" | "text/plain" | "application/json" | "" => {
             let prepared = prepare(&app, &caller, text.trim())?;
@@ -147,7 +154,7 @@ pub(crate) fn prepare(app: &App, caller: &Caller, text: &str) -> Result<Ready, P
 /// Sends one statement to the writer, and waits for its receipt.
 pub(crate) async fn append_one(app: &Arc<App>, ready: Ready) -> Result<Response, Problem> {
     let appended = record(app, ready).await?;
-    let receipt = app.read_here(|app, store| app.receipts.of(store, &appended))?;
+    let receipt = app.read_here(|app, store| app.receipt(store, &appended))?;
     Ok(recorded(&appended, ReceiptView::from(receipt)))
 }
 
@@ -264,7 +271,7 @@ fn line_result(app: &App, line: usize, result: Result<Appended, Problem>, receip
         Ok(appended) => {
             let status = if appended.repeated { 200 } else { 201 };
             let receipt = match receipts {
-                true => app.read_here(|app, store| app.receipts.of(store, &appended)).ok(),
+                true => app.read_here(|app, store| app.receipt(store, &appended)).ok(),
                 false => None,
             };
             LineResult { line, status, seq: Some(appended.seq), receipt: receipt.map(ReceiptView::from), problem: None }

@@ -174,3 +174,58 @@ fn operation_html(html: &mut String, path: &str, method: &str, operation: &Value
     }
     html.push_str("</table>");
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use blotter_record::{ActorId, Id, Jti};
+    use proptest::strategy::{Strategy, ValueTree};
+    use proptest::string::string_regex;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    /// Every pattern in a part of the contract, with the name that it stands under.
+    fn patterns(value: &Value, name: &str, found: &mut Vec<(String, String)>) {
+        if let Some(pattern) = value.get("pattern").and_then(Value::as_str) {
+            found.push((name.to_owned(), pattern.to_owned()));
+        }
+        let own = value.get("name").and_then(Value::as_str);
+        match value {
+            Value::Object(members) => members.iter().for_each(|(member, value)| {
+                let name = if member == "schema" { own.unwrap_or(name) } else { member };
+                patterns(value, name, found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| patterns(item, name, found)),
+            _ => {}
+        }
+    }
+
+    /// The judge is the type that reads it.
+    #[test]
+    fn what_matches_a_pattern_of_the_contract_is_what_its_name_says() {
+        let mut found = Vec::new();
+        patterns(&serde_json::from_str(openapi()).unwrap(), "", &mut found);
+        let mut runner = TestRunner::deterministic();
+        for (name, pattern) in &found {
+            let parses = |text: &str| match name.as_str() {
+                "jti" => text.parse::<Jti>().is_ok(),
+                "actor" => text.parse::<ActorId>().is_ok(),
+                "kind" => text.parse::<Id>().is_ok(),
+                "name" => format!("incident/{text}").parse::<Id>().is_ok(),
+                // A filter may be the beginning of all of a kind.
+                "stream" => text.trim_end_matches('/').parse::<Id>().is_ok(),
+                "sub" => text.parse::<Id>().is_ok(),
+                other => panic!("{other} has a pattern, and no judge here"),
+            };
+            let inner = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).unwrap();
+            for _ in 0..200 {
+                let text = string_regex(inner).unwrap().new_tree(&mut runner).unwrap().current();
+                assert!(parses(&text), "{name}: {text:?} matches {pattern}");
+            }
+        }
+        let count = |name: &str| found.iter().filter(|(other, _)| other == name).count();
+        let counts = ["jti", "actor", "stream", "kind", "name", "sub"].map(count);
+        assert_eq!(counts, [2, 1, 1, 2, 2, 1], "{found:?}");
+    }
+}

@@ -43,10 +43,12 @@ pub(crate) struct EntriesQuery {
     /// How many, at most 1000; 100 if it is not said.
     limit: Option<usize>,
     /// In this stream; a kind, such as `incident/`, means all of that kind.
+    #[param(pattern = "^[a-z]{1,16}(/([A-Za-z0-9][A-Za-z0-9._-]{0,63})?)?$")]
     stream: Option<String>,
     /// Of this event; `incident.` means all that begin so.
     event: Option<String>,
     /// By this actor.
+    #[param(pattern = "^(person|service|ledger|notary|imported)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     actor: Option<String>,
     /// Recorded at this instant or later.
     since: Option<String>,
@@ -301,6 +303,7 @@ fn one(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, seq: u64) -> 
     let entry = read::entries(store, seq, 1)?.into_iter().next().filter(|entry| entry.stored.seq == seq);
     // What came in this moment is not judged yet.
     let entry = entry.filter(|_| seq < shown.position());
+
     let entry = entry.ok_or_else(|| Problem::new("not-found", format!("there is no entry {seq}")).at("seq"))?;
     let view = view(app, store, &shown, caller, reads, entry)?;
     match (view.withheld, &view.expunged_by) {
@@ -311,7 +314,7 @@ fn one(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, seq: u64) -> 
 }
 
 /// Find a statement's entry by its id
-#[utoipa::path(get, path = "/v1/statements/{jti}", tag = "entries", params(("jti" = String, Path, description = "The statement's id")), responses(
+#[utoipa::path(get, path = "/v1/statements/{jti}", tag = "entries", params(("jti" = String, Path, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The statement's id")), responses(
     (status = 200, description = "The entry", body = EntryView),
     (status = "4XX", description = "Not there, or not for this caller", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
@@ -345,14 +348,15 @@ pub(crate) async fn receipt(
     let reads = caller.reads(&app)?;
     let make = move |app: &App, store: &dyn Read| {
         one(app, store, &caller, reads, seq)?;
-        Ok(ReceiptView::from(read::receipt(store, seq)?))
+        Ok(ReceiptView::from(app.receipt_of(store, seq)?))
     };
     app.read(make).await.map(Json)
 }
 
 /// A stream's head
 #[utoipa::path(get, path = "/v1/streams/{kind}/{name}", tag = "entries", params(
-    ("kind" = String, Path, description = "Such as `incident`"), ("name" = String, Path, description = "Such as `INC-2026-0042`")), responses(
+    ("kind" = String, Path, pattern = "^[a-z]{1,16}$", description = "Such as `incident`"),
+    ("name" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description = "Such as `INC-2026-0042`")), responses(
     (status = 200, description = "What a signer names in `seen`, once they verified it", body = StreamView),
     (status = "4XX", description = "Not there, or not for this caller", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
@@ -379,12 +383,13 @@ async fn head_of(app: Arc<App>, caller: Caller, id: String) -> Result<Json<Strea
     let reads = caller.reads(&app)?;
     let stream: Id = id.parse().map_err(|e| Problem::new("bad-parameter", format!("stream: {e}")).at("stream"))?;
     let find = move |app: &App, store: &dyn Read| {
-        let shown = app.shown(store)?;
-        caller.sees(reads, &shown, [&stream].into_iter())?;
         let state = store.stream(&stream)?;
+        let last = state.as_ref().map(|state| store.stream_seqs(&stream, state.count - 1, 1)).transpose()?;
+        // What was read is judged by all that came before it.
+        caller.sees(reads, &*app.shown(store)?, [&stream].into_iter())?;
         let state =
             state.ok_or_else(|| Problem::new("not-found", format!("there is no stream {stream}")).at("stream"))?;
-        let seq = store.stream_seqs(&stream, state.count - 1, 1)?.first().copied().unwrap_or_default();
+        let seq = last.and_then(|seqs| seqs.first().copied()).unwrap_or_default();
         let (count, leaf) = (state.count, state.leaf.to_string());
         Ok(StreamView { stream: state.id.to_string(), count, leaf, seq, imported: state.imported })
     };
@@ -405,7 +410,8 @@ pub(crate) struct SeqsQuery {
 
 /// Seqs of a stream's entries
 #[utoipa::path(get, path = "/v1/streams/{kind}/{name}/entries", tag = "entries", params(SeqsQuery,
-    ("kind" = String, Path, description = "Such as `incident`"), ("name" = String, Path, description = "Such as `INC-2026-0042`")), responses(
+    ("kind" = String, Path, pattern = "^[a-z]{1,16}$", description = "Such as `incident`"),
+    ("name" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description = "Such as `INC-2026-0042`")), responses(
     (status = 200, description = "In their order: entry `from_n` of the stream and those behind it", body = Vec<u64>),
     (status = "4XX", description = "Not for this caller, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
@@ -438,9 +444,9 @@ async fn seqs_of(app: Arc<App>, caller: Caller, id: String, query: SeqsQuery) ->
     let stream: Id = id.parse().map_err(|e| Problem::new("bad-parameter", format!("stream: {e}")).at("stream"))?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let find = move |app: &App, store: &dyn Read| {
-        let shown = app.shown(store)?;
-        caller.sees(reads, &shown, [&stream].into_iter())?;
-        Ok(store.stream_seqs(&stream, query.from_n, limit)?)
+        let seqs = store.stream_seqs(&stream, query.from_n, limit)?;
+        caller.sees(reads, &*app.shown(store)?, [&stream].into_iter())?;
+        Ok(seqs)
     };
     app.read(find).await.map(Json)
 }

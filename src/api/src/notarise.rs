@@ -20,7 +20,7 @@ pub(crate) struct PlainStatement {
     #[schema(example = "x.acme.backup-checked")]
     event: String,
     /// The stream that it belongs to.
-    #[schema(example = "incident/INC-2026-0042")]
+    #[schema(example = "incident/INC-2026-0042", pattern = "^[a-z]{1,16}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
     sub: String,
     /// Further streams that it concerns, at most 7.
     #[schema(nullable = false)]
@@ -44,7 +44,7 @@ pub(crate) struct PlainStatement {
     #[schema(nullable = false, value_type = Option<Object>)]
     data: Option<serde_json::Value>,
     /// Its id, a UUIDv7: sending the same again with the same id records it once.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
     jti: Option<String>,
 }
 

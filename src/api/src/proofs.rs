@@ -129,9 +129,10 @@ pub(crate) struct SizeQuery {
     (status = 503, description = "The log can't be read", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn inclusion(State(app): State<Arc<App>>, Path(seq): Path<u64>) -> Result<Response, Problem> {
-    let make = move |_: &App, store: &dyn Read| {
-        let note = read::checkpoint(store)?;
-        let path = inclusion_proof(&Tree(store), seq, note.claimed_size()).map_err(tree_problem)?;
+    let make = move |app: &App, store: &dyn Read| {
+        let (note, tree) = (read::checkpoint(store)?, Tree(store));
+        let tree = app.subtrees.over(&tree, note.claimed_size());
+        let path = inclusion_proof(&tree, seq, note.claimed_size()).map_err(tree_problem)?;
         let proof = TlogProof::new(seq, path, note.note()).map_err(|e| Error::Corrupt { seq, what: e.to_string() })?;
         Ok(proof.to_string())
     };
@@ -160,13 +161,13 @@ pub(crate) async fn consistency(
     State(app): State<Arc<App>>,
     Query(query): Query<ConsistencyQuery>,
 ) -> Result<Response, Problem> {
-    let make = move |_: &App, store: &dyn Read| {
-        let size = read::checkpoint(store)?.claimed_size();
+    let make = move |app: &App, store: &dyn Read| {
+        let (size, tree) = (read::checkpoint(store)?.claimed_size(), Tree(store));
         let new = query.new.unwrap_or(size);
         if new > size {
             return Err(Problem::new("bad-parameter", format!("new: the log has {size} entries")).at("new"));
         }
-        let proof = consistency_proof(&Tree(store), query.old, new).map_err(tree_problem)?;
+        let proof = consistency_proof(&app.subtrees.over(&tree, size), query.old, new).map_err(tree_problem)?;
         Ok(proof_text::print(&proof))
     };
     Ok(answer(TEXT, SHORTLY, app.read(make).await?.into_bytes()))

@@ -1,22 +1,19 @@
 //! Receipts of what was just appended, made from what the writer hands over with its answers: no look into the store, but
-//! for the first one. The tree's right edge is kept, and the roots of complete subtrees, which never change.
+//! for the first one. The tree's right edge is kept here; roots of complete subtrees are where all proofs have them from.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use blotter_keys::checkpoint::UnverifiedCheckpoint;
 use blotter_keys::merkle::Hashes;
-use blotter_ledger::{Appended, Commit, Error, Read, Recorded, StoreError, read};
+use blotter_ledger::{Appended, Commit, Error, Read, Recorded, StoreError, Tree, read};
 use blotter_record::Hash;
 
 use crate::problem::Problem;
+use crate::subtrees::Subtrees;
 
 const TILE: u64 = 256;
 /// Leaf hashes that are kept: the last ones.
 const LEAVES_MAX: usize = 2_048;
-/// Roots that are kept; then they are forgotten, and made again.
-const SUBTREES_MAX: usize = 65_536;
 
 /// The tree's right edge at the newest checkpoint that was handed over.
 #[derive(Default)]
@@ -29,15 +26,18 @@ struct Edge {
     /// The leaf of `leaves[0]`, a multiple of 256.
     start: u64,
     leaves: Vec<Hash>,
-    /// By height and index.
-    subtrees: HashMap<(u32, u64), Hash>,
 }
 
 impl Receipts {
     /// The receipt of what was appended.
-    pub(crate) fn of(&self, store: &dyn Read, appended: &Appended) -> Result<read::Receipt, Problem> {
+    pub(crate) fn of(
+        &self,
+        store: &dyn Read,
+        subtrees: &Subtrees,
+        appended: &Appended,
+    ) -> Result<read::Receipt, Problem> {
         let Some(Recorded { entry, commit }) = &appended.recorded else {
-            return Ok(read::receipt(store, appended.seq)?);
+            return stored(store, subtrees, appended.seq);
         };
         let mut edge = self.0.lock().expect("no thread panics while it holds this");
         if edge.size < appended.size {
@@ -45,9 +45,15 @@ impl Receipts {
         }
         let checkpoint = edge.checkpoint.clone();
         let checkpoint = checkpoint.ok_or_else(|| Problem::new("unavailable", "there is no checkpoint"))?;
-        let tree = Kept { store, edge: RefCell::new(&mut edge) };
-        Ok(read::receipt_of(&tree, &checkpoint, appended.seq, entry)?)
+        let tree = Kept { store, edge: &edge };
+        Ok(read::receipt_of(&subtrees.over(&tree, edge.size), &checkpoint, appended.seq, entry)?)
     }
+}
+
+/// The receipt of an entry that is in the store, by the newest checkpoint.
+pub(crate) fn stored(store: &dyn Read, subtrees: &Subtrees, seq: u64) -> Result<read::Receipt, Problem> {
+    let tree = Tree(store);
+    Ok(read::receipt_over(store, &subtrees.over(&tree, store.size()?), seq)?)
 }
 
 impl Edge {
@@ -75,30 +81,15 @@ impl Edge {
 
 struct Kept<'a> {
     store: &'a dyn Read,
-    edge: RefCell<&'a mut Edge>,
+    edge: &'a Edge,
 }
 
 impl Hashes for Kept<'_> {
     type Error = StoreError;
 
     fn hashes(&self, level: u8, start: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
-        let edge = self.edge.borrow();
-        let kept = start.checked_sub(edge.start).filter(|_| level == 0);
-        let kept = kept.and_then(|from| edge.leaves.get(from as usize..from as usize + count as usize));
+        let kept = start.checked_sub(self.edge.start).filter(|_| level == 0);
+        let kept = kept.and_then(|from| self.edge.leaves.get(from as usize..from as usize + count as usize));
         kept.map_or_else(|| self.store.hashes(level, start, count), |row| Ok(row.to_vec()))
-    }
-
-    fn recall(&self, height: u32, index: u64) -> Option<Hash> {
-        self.edge.borrow().subtrees.get(&(height, index)).copied()
-    }
-
-    fn remember(&self, height: u32, index: u64, root: Hash) {
-        let mut edge = self.edge.borrow_mut();
-        if edge.subtrees.len() >= SUBTREES_MAX {
-            edge.subtrees.clear();
-        }
-        if height > 0 {
-            edge.subtrees.insert((height, index), root);
-        }
     }
 }

@@ -9,6 +9,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
+use tracing::field::Empty;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -75,21 +77,30 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     let id = request_id(&app, &request);
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    // A method that a client made up must not become a series of numbers of its own.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS].contains(&method);
+    let route = if known { format!("{method} {path}") } else { format!("other {path}") };
+    let span = span(&route, &path);
     let room = room_for_body(&app, &request);
+    if let Ok(room) = &room {
+        request.extensions_mut().insert(room.clone());
+    }
     let caller = CallerName::default();
     request.extensions_mut().insert(caller.clone());
     let answered = match &room {
         Err(problem) => Ok(problem.clone().into_response()),
-        Ok(_) => tokio::time::timeout(app.config.request_time_max, next.run(request)).await,
+        Ok(_) => tokio::time::timeout(app.config.request_time_max, next.run(request).instrument(span.clone())).await,
     };
     let response = answered.unwrap_or_else(|_| {
         Problem::new("timeout", "the request was not complete in time; nothing is known to be recorded").into_response()
     });
     let mut response = as_problem(&app, response).await;
     let (status, code) = (response.status(), response.extensions().get::<Code>().map(|code| code.0));
-    // A method that a client made up must not become a series of numbers of its own.
-    let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS].contains(&method);
-    let route = if known { format!("{method} {path}") } else { format!("other {path}") };
+    span.record("http.response.status_code", status.as_u16());
+    if let Some(code) = code.filter(|_| status.is_server_error()) {
+        span.record("otel.status_code", "ERROR").record("error.type", code);
+    }
+    drop(span);
     app.metrics.answered(&route, status.as_u16(), code, start.elapsed());
     let ms = start.elapsed().as_secs_f64() * 1000.0;
     let caller = caller.0.get().map_or("-", String::as_str);
@@ -105,11 +116,28 @@ async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     response
 }
 
-/// A share of the memory for bodies, until the request is answered. One that doesn't say how large it is gets the most
-/// that it can have.
-fn room_for_body(app: &App, request: &Request) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+/// For whoever collects spans (OpenTelemetry's conventions for HTTP): the route, and nothing of what was asked.
+fn span(route: &str, path: &str) -> tracing::Span {
+    tracing::info_span!(
+        "request",
+        otel.name = route,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.route = path,
+        http.response.status_code = Empty,
+        error.r#type = Empty,
+    )
+}
+
+/// A share of the memory for bodies, until the request is answered, and until work on other threads that goes on with the
+/// body is done: that holds a clone, so that a request which took too long is not forgotten before its body is.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(#[expect(dead_code, reason = "it is only held")] Option<Arc<OwnedSemaphorePermit>>);
+
+/// Room for a request's body. One that doesn't say how large it is gets the most that it can have.
+fn room_for_body(app: &App, request: &Request) -> Result<Room, Problem> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(None);
+        return Ok(Room(None));
     }
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let bytes: usize = declared.unwrap_or(app.config.body_bytes_max);
@@ -118,7 +146,8 @@ fn room_for_body(app: &App, request: &Request) -> Result<Option<OwnedSemaphorePe
     }
     let share = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
     let room = Arc::clone(&app.bodies).try_acquire_many_owned(share);
-    room.map(Some).map_err(|_| Problem::new("busy", "too much is being sent at once").retry_after(1_000))
+    room.map(|room| Room(Some(Arc::new(room))))
+        .map_err(|_| Problem::new("busy", "too much is being sent at once").retry_after(1_000))
 }
 
 fn too_large_problem(app: &App) -> Problem {

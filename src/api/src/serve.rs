@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -44,6 +45,10 @@ impl Default for Limits {
     }
 }
 
+/// Where a request comes from: who opened its connection, which may be a proxy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Serves until `stop` is done; then takes no connection any more, finishes the requests under way, and returns. What the
 /// writer was given is committed when the last handle to `app` is dropped.
 ///
@@ -77,7 +82,7 @@ pub async fn serve(
         let stream = loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => break Some(stream),
+                    Ok((stream, address)) => break Some((stream, Peer(address.ip()))),
                     // Too many open files, mostly: that passes.
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be taken");
@@ -88,7 +93,7 @@ pub async fn serve(
                 () = &mut stop => break None,
             }
         };
-        let Some(stream) = stream else { break };
+        let Some((stream, peer)) = stream else { break };
         let _ = stream.set_nodelay(true);
         let watch = graceful.watcher();
         let (routes, tls, limits, app) = (routes.clone(), tls.clone(), limits.clone(), Arc::clone(&app));
@@ -96,11 +101,11 @@ pub async fn serve(
             let _permit = permit;
             app.metrics.connections.inc();
             match tls {
-                None => connection(stream, routes, &limits, watch).await,
+                None => connection(stream, peer, routes, &limits, watch).await,
                 Some(tls) => {
                     let handshake = tokio::time::timeout(limits.header_time_max, tls.acceptor().accept(stream)).await;
                     if let Ok(Ok(stream)) = handshake {
-                        connection(stream, routes, &limits, watch).await;
+                        connection(stream, peer, routes, &limits, watch).await;
                     }
                 }
             }
@@ -119,11 +124,13 @@ pub async fn serve(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     routes: Router,
     limits: &Limits,
     watch: hyper_util::server::graceful::Watcher,
 ) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let mut routes = routes.clone();
         async move { Ok::<_, Infallible>(routes.call(request).await.unwrap_or_else(|never| match never {})) }
     });

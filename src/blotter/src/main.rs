@@ -15,6 +15,7 @@ mod people;
 mod remote;
 mod row;
 mod session;
+mod telemetry;
 mod views;
 mod voice;
 mod when;
@@ -99,7 +100,6 @@ pub(crate) enum Exit {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(&cli);
     let context = Context::new(cli.globals);
     let exit = match run(&context, cli.command) {
         Ok(exit) => exit,
@@ -108,16 +108,14 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// A server's log is for machines: a JSON object a line, with times. A command has something to say only if it is wrong.
-fn log_to_stderr(cli: &Cli) {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    match &cli.command {
-        Command::Serve(_) => log.json().flatten_event(true).with_max_level(tracing::Level::INFO).init(),
-        _ => log.with_max_level(tracing::Level::WARN).without_time().init(),
-    }
-}
-
 fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    let _spans = match &command {
+        Command::Serve(args) => Some(telemetry::for_a_server(args.collector())?),
+        _ => {
+            telemetry::for_a_command();
+            None
+        }
+    };
     if let (Some(server), Some(instead)) = (&context.globals.server, only_here(&command)) {
         anyhow::bail!("--server {server}: {instead} (without --server, and BLOTTER_SERVER unset)");
     }

@@ -35,9 +35,14 @@ pub(crate) fn store(context: &Context) -> Result<Option<RemoteStore>> {
 
 /// A client of this server.
 pub(crate) fn client(context: &Context, server: &Server, token: Option<Zeroizing<String>>) -> Result<Client> {
+    Ok(Client::new(server.clone(), token, &options(context)?)?)
+}
+
+/// How the server is reached.
+pub(crate) fn options(context: &Context) -> Result<Options> {
     let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("--server-ca {}", path.display()));
     let authorities_pem = context.globals.server_ca.as_ref().map(read).transpose()?;
-    Ok(Client::new(server.clone(), token, &Options { plain_http: context.globals.plain_http, authorities_pem })?)
+    Ok(Options { plain_http: context.globals.plain_http, authorities_pem })
 }
 
 fn token_in(path: &PathBuf) -> Result<Zeroizing<String>> {

@@ -1,5 +1,4 @@
-//! Requests and answers: one connection pool, one server, perhaps one token. Redirects are not followed, because a token
-//! goes where the person said, and nowhere else.
+//! Requests and answers: one connection pool, one server, perhaps one token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +8,11 @@ use blotter_keys::tile::{Tile, decode_hashes};
 use blotter_record::{Hash, Id, Jti};
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Problem};
+use crate::outgoing::{self, Options};
 use crate::server::Server;
 use crate::wire::{EntriesQuery, EntryView, LineResult, LoginOffer, Page, Session, StreamView};
 
@@ -21,19 +20,8 @@ use crate::wire::{EntriesQuery, EntryView, LineResult, LoginOffer, Page, Session
 pub const BODY_BYTES_MAX: u64 = 256 * 1_048_576;
 /// Bytes of a problem that are looked at.
 const PROBLEM_BYTES_MAX: u64 = 64 * 1024;
-/// How long a connection may take.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a whole request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
-
-/// How a server is reached.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Allow plain HTTP to other machines.
-    pub plain_http: bool,
-    /// Certificates (PEM) that vouch for the server, instead of the public authorities.
-    pub authorities_pem: Option<Vec<u8>>,
-}
 
 /// A client of one server.
 #[derive(Clone)]
@@ -56,24 +44,8 @@ impl Client {
     /// # Errors
     /// [`Error::PlainHttp`] if it would be spoken to in the clear; [`Error::Unclear`] if the authorities are no certificates.
     pub fn new(server: Server, token: Option<Zeroizing<String>>, options: &Options) -> Result<Self, Error> {
-        if !server.is_https() && !server.is_loopback() && !options.plain_http {
-            return Err(Error::PlainHttp { server: server.to_string() });
-        }
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_TIME_MAX))
-            .timeout_global(Some(REQUEST_TIME_MAX))
-            .user_agent(concat!("blotter/", env!("CARGO_PKG_VERSION")));
-        if server.is_loopback() {
-            config = config.proxy(None);
-        }
-        if let Some(pem) = &options.authorities_pem {
-            let roots = RootCerts::Specific(Arc::new(authorities(pem)?));
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-        }
-        Ok(Self { agent: config.build().new_agent(), server, token: token.map(Arc::new) })
+        let agent = outgoing::agent(&server, options, REQUEST_TIME_MAX)?;
+        Ok(Self { agent, server, token: token.map(Arc::new) })
     }
 
     /// Which server this is a client of.
@@ -266,18 +238,6 @@ fn query_text(pairs: &[(&str, String)]) -> String {
         }
     }
     text
-}
-
-fn authorities(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
-    let bad =
-        || Error::Unclear { server: "the file of authorities".to_owned(), what: "with no certificate".to_owned() };
-    let mut found = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| bad())? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() { Err(bad()) } else { Ok(found) }
 }
 
 #[cfg(test)]

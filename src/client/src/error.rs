@@ -74,7 +74,7 @@ pub enum Error {
         what: String,
     },
     /// The token or session would have gone over the network in the clear; nothing was sent.
-    #[error("{server}: plain HTTP is only for this machine; use https://, or allow it")]
+    #[error("{server}: plain HTTP shows token and data on the way; use https://, or say --plain-http-server")]
     PlainHttp {
         /// Its address.
         server: String,

@@ -5,14 +5,16 @@
 
 mod client;
 mod error;
+mod outgoing;
 mod server;
 mod shown;
 mod store;
 mod tiles;
 mod wire;
 
-pub use client::{BODY_BYTES_MAX, Client, Options};
+pub use client::{BODY_BYTES_MAX, Client};
 pub use error::{Error, Problem};
+pub use outgoing::{Options, agent, agent_for_strangers};
 pub use server::{BadServer, Server};
 pub use store::RemoteStore;
 pub use wire::{EntriesQuery, EntryView, LineResult, LoginOffer, Page, Receipt, Session, StreamView};

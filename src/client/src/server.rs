@@ -87,6 +87,7 @@ mod tests {
             ("http://[::1]:8443", "http://[::1]:8443", false, true),
             ("http://localhost:1", "http://localhost:1", false, true),
             ("http://localhost.example.org", "http://localhost.example.org", false, false),
+            ("http://127.0.0.1.example.org", "http://127.0.0.1.example.org", false, false),
             ("http://10.0.0.1", "http://10.0.0.1", false, false),
         ] {
             let server: Server = typed.parse().unwrap();

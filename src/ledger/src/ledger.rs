@@ -1,5 +1,8 @@
 //! A ledger open for writing: found it, open it, append to it. One process at a time; any number of threads.
 
+mod lists;
+
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +16,6 @@ use blotter_keys::ed25519::SecretKey;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::merkle::Frontier;
 use blotter_record::{Event, Hash, Id, Instant, Json, Policy, Presentation, RULES_1};
-use rayon::prelude::*;
 
 use crate::head_file::{Head, HeadFile, path_of};
 use crate::own::{Own, Refusals, own_key, random_jti};
@@ -25,6 +27,8 @@ use crate::store::{Read, Readers, Store};
 use crate::writer::{Appended, Job, LedgerKeys, Published, Shared, Writer, sign_checkpoint};
 use crate::{Clock, Error, Random};
 
+pub use lists::{LISTS_BYTES_MAX, LISTS_STATEMENTS_MAX};
+
 /// Jobs that may wait in the queue.
 pub const QUEUE_JOBS_MAX: usize = 1_024;
 /// Statements that may wait, in all jobs.
@@ -33,9 +37,6 @@ pub const QUEUE_STATEMENTS_MAX: usize = 16_384;
 pub const QUEUE_BYTES_MAX: usize = 128 * 1_048_576;
 /// What a caller is told to wait when the queue is full, in milliseconds.
 const RETRY_AFTER_MS: u64 = 50;
-
-/// Chunks that [`Ledger::append_many`] sends ahead of the answers, so that no core waits while the disk syncs.
-const CHUNKS_AHEAD_MAX: usize = 8;
 
 /// The database's file in a ledger's directory.
 pub const DATABASE: &str = "ledger.db";
@@ -207,7 +208,7 @@ impl Ledger {
 
     /// Statements that wait for the writer.
     pub fn waiting(&self) -> usize {
-        self.published().waiting
+        self.published().waiting.statements
     }
 
     /// Who could say what at the newest commit.
@@ -252,54 +253,6 @@ impl Ledger {
         self.submit(vec![statement], false)?.into_iter().next().expect("an answer for each statement")
     }
 
-    /// Appends a list as a whole or not at all; at most [`BATCH_ENTRIES_MAX`].
-    ///
-    /// # Errors
-    /// As [`Ledger::append`]; and [`Error::ListRefused`] for those that were not themselves at fault.
-    pub fn append_list(&self, statements: Vec<Prepared>) -> Result<Vec<Result<Appended, Error>>, Error> {
-        self.submit(statements, true)
-    }
-
-    /// Reads, verifies and appends many statements, each for itself: an answer for each, in their order. Verification
-    /// runs on all cores while the writer commits.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] for all that were not answered; everything else is each statement's own.
-    pub fn append_many(&self, texts: &[String]) -> Vec<Result<Appended, Error>> {
-        let mut answers = Vec::with_capacity(texts.len());
-        let mut pending = std::collections::VecDeque::new();
-        for chunk in texts.chunks(BATCH_ENTRIES_MAX) {
-            let prepared: Vec<_> = chunk.par_iter().map(|text| self.prepare(text, Vec::new())).collect();
-            let (good, bad): (Vec<_>, Vec<_>) =
-                prepared.into_iter().enumerate().partition(|(_, result)| result.is_ok());
-            let good: Vec<(usize, Prepared)> =
-                good.into_iter().filter_map(|(at, result)| Some((at, result.ok()?))).collect();
-            let (places, statements): (Vec<_>, Vec<_>) = good.into_iter().unzip();
-            let bad = bad.into_iter().filter_map(|(at, result)| Some((at, result.err()?))).collect::<Vec<_>>();
-            let answer = self.send_waiting(statements);
-            pending.push_back((chunk.len(), places, bad, answer));
-            if pending.len() > CHUNKS_AHEAD_MAX {
-                collect(pending.pop_front().expect("it is not empty"), &mut answers);
-            }
-        }
-        pending.into_iter().for_each(|one| collect(one, &mut answers));
-        answers
-    }
-
-    /// Appends many statements that were prepared, each for itself: an answer for each, in their order.
-    pub fn append_prepared(&self, statements: Vec<Prepared>) -> Vec<Result<Appended, Error>> {
-        let mut pending = Vec::new();
-        let mut statements = statements.into_iter().peekable();
-        while statements.peek().is_some() {
-            let chunk: Vec<_> = statements.by_ref().take(BATCH_ENTRIES_MAX).collect();
-            pending.push((chunk.len(), self.send_waiting(chunk)));
-        }
-        let answer = |(count, answer): (usize, std::sync::mpsc::Receiver<Vec<_>>)| {
-            answer.recv().unwrap_or_else(|_| vec![Err(self.shut()); count])
-        };
-        pending.into_iter().flat_map(answer).collect()
-    }
-
     /// The receipt of an entry, by the newest checkpoint.
     ///
     /// # Errors
@@ -334,7 +287,8 @@ impl Ledger {
     /// With `atomic`, all of them enter or none; then there may be at most [`BATCH_ENTRIES_MAX`].
     ///
     /// # Errors
-    /// [`Error::Busy`] or [`Error::Poisoned`]; `reply` is not called then.
+    /// [`Error::Busy`] or [`Error::Poisoned`], and [`Error::Refused`] for a single one under a key that nobody enrolled;
+    /// `reply` is not called then.
     pub fn submit_with(
         &self,
         statements: Vec<Prepared>,
@@ -345,6 +299,10 @@ impl Ledger {
             let cause = format!("{} statements; at most {BATCH_ENTRIES_MAX} enter as a whole", statements.len());
             return Err(Error::System { what: "the list".into(), cause });
         }
+        let statements = match <[Prepared; 1]>::try_from(statements) {
+            Ok([one]) => vec![self.with_known_key(one, &mut HashSet::new())?],
+            Err(list) => list,
+        };
         let job = Job::new(statements, atomic, Box::new(reply));
         let (count, bytes) = (job.statements.len(), job.bytes);
         self.reserve(count, bytes)?;
@@ -357,20 +315,6 @@ impl Ledger {
         })
     }
 
-    /// Like `submit`, but waits for a place in the queue and does not wait for the answer.
-    fn send_waiting(&self, statements: Vec<Prepared>) -> std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>> {
-        let (reply, answered) = sync_channel(1);
-        let job = Job::new(statements, false, Box::new(sender(reply)));
-        {
-            let mut published = self.shared.published();
-            published.waiting += job.statements.len();
-            published.waiting_bytes += job.bytes;
-        }
-        // A writer that is gone drops the sender, which the receiver notices.
-        let _ = self.queue().send(job);
-        answered
-    }
-
     fn queue(&self) -> &SyncSender<Job> {
         self.queue.as_ref().expect("it is taken only when the ledger is dropped")
     }
@@ -380,20 +324,16 @@ impl Ledger {
         if let Some(why) = &published.poisoned {
             return Err(Error::Poisoned { why: why.clone() });
         }
-        let full = published.waiting + count > QUEUE_STATEMENTS_MAX
-            || (published.waiting > 0 && published.waiting_bytes + bytes > QUEUE_BYTES_MAX);
-        if full {
-            return Err(Error::Busy { waiting: published.waiting, retry_after_ms: RETRY_AFTER_MS });
+        if !published.waiting.have_room(count, bytes, QUEUE_STATEMENTS_MAX, QUEUE_BYTES_MAX) {
+            let waiting = published.waiting.statements;
+            return Err(Error::Busy { waiting, retry_after_ms: RETRY_AFTER_MS });
         }
-        published.waiting += count;
-        published.waiting_bytes += bytes;
+        published.waiting.take(count, bytes);
         Ok(())
     }
 
     fn release(&self, count: usize, bytes: usize) {
-        let mut published = self.shared.published();
-        published.waiting = published.waiting.saturating_sub(count);
-        published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
+        self.shared.published().waiting.give_back(count, bytes);
     }
 
     fn shut(&self) -> Error {
@@ -421,18 +361,6 @@ fn sender(reply: SyncSender<Vec<Result<Appended, Error>>>) -> impl FnOnce(Vec<Re
     move |answers| {
         let _ = reply.send(answers);
     }
-}
-
-type Pending = (usize, Vec<usize>, Vec<(usize, Error)>, std::sync::mpsc::Receiver<Vec<Result<Appended, Error>>>);
-
-fn collect((count, places, bad, answer): Pending, answers: &mut Vec<Result<Appended, Error>>) {
-    let gone = || Error::Poisoned { why: "the writer is gone".to_owned() };
-    let good = answer.recv().unwrap_or_else(|_| places.iter().map(|_| Err(gone())).collect());
-    let mut all: Vec<Option<Result<Appended, Error>>> = (0..count).map(|_| None).collect();
-    for (at, result) in places.into_iter().zip(good).chain(bad.into_iter().map(|(at, error)| (at, Err(error)))) {
-        all[at] = Some(result);
-    }
-    answers.extend(all.into_iter().map(|result| result.unwrap_or_else(|| Err(gone()))));
 }
 
 /// Entry 0 and its checkpoint, into an empty store.

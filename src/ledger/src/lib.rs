@@ -17,8 +17,8 @@ mod writer;
 
 pub use error::Error;
 pub use ledger::{
-    DATABASE, Ledger, Opening, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, QUEUE_STATEMENTS_MAX, Software, genesis_of,
-    mark_restored,
+    DATABASE, LISTS_BYTES_MAX, LISTS_STATEMENTS_MAX, Ledger, Opening, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX,
+    QUEUE_STATEMENTS_MAX, Software, genesis_of, mark_restored,
 };
 pub use own::REFUSALS_A_MINUTE_MAX;
 pub use plan::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};

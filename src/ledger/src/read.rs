@@ -97,6 +97,18 @@ impl Receipt {
 /// # Errors
 /// If the log has no such entry, or can't be read.
 pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
+    receipt_over(store, &Tree(store), seq)
+}
+
+/// The same, with the hashes of the store's tree from elsewhere.
+///
+/// # Errors
+/// As [`receipt`].
+pub fn receipt_over(
+    store: &dyn Read,
+    tree: &impl merkle::Hashes<Error = StoreError>,
+    seq: u64,
+) -> Result<Receipt, Error> {
     let note = checkpoint(store)?;
     let stored = store.entries(seq, 1)?.into_iter().next().filter(|stored| stored.seq == seq);
     let Some(stored) = stored.filter(|_| seq < note.claimed_size()) else {
@@ -104,7 +116,7 @@ pub fn receipt(store: &dyn Read, seq: u64) -> Result<Receipt, Error> {
         return Err(Error::System { what: "the receipt".into(), cause: what });
     };
     let entry = if stored.is_expunged() { Vec::new() } else { stored.bytes };
-    receipt_of(&Tree(store), &note, seq, &entry)
+    receipt_of(tree, &note, seq, &entry)
 }
 
 /// The receipt of entry `seq`, whose bytes are given, by a checkpoint of this ledger and the hashes of its tree.

@@ -141,8 +141,7 @@ impl Shared {
             let count: usize = answers.iter().map(|answer| answer.results.len()).sum();
             let bytes: usize = answers.iter().map(|answer| answer.bytes).sum();
             published.size = head.size;
-            published.waiting = published.waiting.saturating_sub(count);
-            published.waiting_bytes = published.waiting_bytes.saturating_sub(bytes);
+            published.waiting.give_back(count, bytes);
         }
         drop(published);
         self.news.notify_all();
@@ -153,9 +152,33 @@ impl Shared {
 #[derive(Default, Clone)]
 pub(crate) struct Published {
     pub(crate) size: u64,
-    pub(crate) waiting: usize,
-    pub(crate) waiting_bytes: usize,
+    pub(crate) waiting: Waiting,
+    /// Those of them that came in lists.
+    pub(crate) lists: Waiting,
     pub(crate) poisoned: Option<String>,
+}
+
+/// What waits for the writer.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) statements: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Waiting {
+    /// Whether so much more is within the limits; what has more bytes than may wait at all waits alone.
+    pub(crate) fn have_room(&self, statements: usize, bytes: usize, statements_max: usize, bytes_max: usize) -> bool {
+        self.statements + statements <= statements_max && (self.statements == 0 || self.bytes + bytes <= bytes_max)
+    }
+
+    pub(crate) fn take(&mut self, statements: usize, bytes: usize) {
+        (self.statements, self.bytes) = (self.statements + statements, self.bytes + bytes);
+    }
+
+    pub(crate) fn give_back(&mut self, statements: usize, bytes: usize) {
+        self.statements = self.statements.saturating_sub(statements);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 /// The keys that the ledger itself signs with.
@@ -388,6 +411,8 @@ impl Writer {
         if self.shared.published().poisoned.is_some() {
             return Err(self.why_shut());
         }
+        let entries = plan.batch.entries.len();
+        let _span = tracing::info_span!("commit", entries, size = head.size).entered();
         plan.batch.checkpoint = sign_checkpoint(&self.state.keyring, &self.keys.checkpoint, &head)?;
         plan.batch.streams = plan.streams.values().cloned().collect();
         self.store.append(&plan.batch).map_err(|e| Error::Poisoned { why: format!("the store: {e}") })?;

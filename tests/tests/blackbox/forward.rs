@@ -296,7 +296,7 @@ fn a_redirection_is_not_followed() {
 #[test]
 fn what_can_not_be_sent_is_kept_all_the_same() {
     let place = Place::new();
-    check(&place.forward("http://192.0.2.1", &WAZUH, "{\"n\":1}"), 2, "plain HTTP shows token and alerts");
+    check(&place.forward("http://192.0.2.1", &WAZUH, "{\"n\":1}"), 2, "plain HTTP shows token and data");
     fs::remove_file(place.token()).unwrap();
     check(&place.forward("http://127.0.0.1:9", &WAZUH, "{\"n\":2}"), 2, "the token in");
     fs::write(place.token(), TOKEN).unwrap();

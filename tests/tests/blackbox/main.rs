@@ -17,6 +17,7 @@ mod resources;
 mod served;
 mod server;
 mod strace;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

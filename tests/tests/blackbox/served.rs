@@ -36,6 +36,14 @@ impl Served {
         Self { child, url: json(&line)["url"].as_str().unwrap().to_owned(), log }
     }
 
+    /// Ends it as an operator does.
+    pub(crate) fn end(mut self) {
+        let ended = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(ended.success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+
     /// What it logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()

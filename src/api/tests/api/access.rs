@@ -85,7 +85,7 @@ fn case() -> Case {
             let jti = jti.and_then(|entry| entry.said).unwrap().1.jti.to_string();
             entries.push((seq, topic, jti, stream.to_owned()));
         };
-        note(3, Topic::Trust, "ledger");
+        note(3, Topic::Trust, "actor/ciso");
         note(world.opened("analyst", "incident/AMBER").append(ledger).unwrap().seq, Topic::Amber, "incident/AMBER");
         note(world.opened("analyst", "incident/RED").append(ledger).unwrap().seq, Topic::Red, "incident/RED");
         note(restrict(world, ledger, "incident/RED", "red", &["grc", "siem"]), Topic::Red, "incident/RED");
@@ -100,6 +100,7 @@ fn case() -> Case {
         note(world.opened("analyst", "incident/LIFTED").append(ledger).unwrap().seq, Topic::Lifted, "incident/LIFTED");
         restrict(world, ledger, "incident/LIFTED", "red", &["grc"]);
         note(restrict(world, ledger, "incident/LIFTED", "green", &["grc"]), Topic::Lifted, "incident/LIFTED");
+        note(0, Topic::Trust, "ledger");
         for (name, scope, reads, audits) in TOKENS {
             let text = issue(world, ledger, name, "siem", &[scope], NEXT_YEAR);
             callers.push((name.to_owned(), text, reads, audits, true));
@@ -140,7 +141,11 @@ fn each_caller_reads_what_the_table_says_and_nothing_else() {
                 let wanted = if may { StatusCode::OK } else { StatusCode::FORBIDDEN };
                 let answer = server.get(&format!("/v1/streams/{stream}"), Some(bearer));
                 assert_eq!(answer.status, wanted, "{name} {stream}");
-                count += 1;
+                let answer = server.get(&format!("/v1/streams/{stream}/entries?limit=1000"), Some(bearer));
+                assert_eq!(answer.status, wanted, "{name} {stream}/entries");
+                let seqs: Vec<u64> = serde_json::from_slice(&answer.body).unwrap_or_default();
+                assert_eq!(seqs.contains(seq), may, "{name} {stream}/entries: {seqs:?}");
+                count += 2;
             }
         }
         let page = server.get("/v1/entries?limit=1000", Some(bearer));
@@ -155,6 +160,22 @@ fn each_caller_reads_what_the_table_says_and_nothing_else() {
                 count += 1;
             }
         }
+        let trusted = server.get("/v1/entries?trusted=true&limit=1000", Some(bearer));
+        assert_eq!(trusted.status, all, "{name}: the keyring's entries");
+        if trusted.status == StatusCode::OK {
+            let page = trusted.json();
+            let shown = page["entries"].as_array().unwrap();
+            assert!(shown.iter().all(|view| view.get("entry").is_some()), "{name}: whoever reads at all reads these");
+            for (seq, topic, ..) in &entries {
+                let there = shown.iter().any(|view| view["seq"] == *seq);
+                assert_eq!(there, *topic == Topic::Trust, "{name} {topic:?} among the keyring's entries");
+                count += 1;
+            }
+        }
+        for (filter, status) in [("stream=incident/RED", 400), ("event=incident.opened", 400)] {
+            let both = server.get(&format!("/v1/entries?trusted=true&{filter}"), Some(bearer));
+            assert_eq!(both.status, if all == StatusCode::OK { status } else { 403 }, "{name} {filter}");
+        }
         let bundle = server.get("/tile/entries/000.p/3", Some(bearer));
         assert_eq!(bundle.status == StatusCode::OK, *audits, "{name}: a bundle without anything restricted");
         let red = server.get(&format!("/tile/entries/000.p/{}", entries[2].0 + 1), Some(bearer));
@@ -164,7 +185,7 @@ fn each_caller_reads_what_the_table_says_and_nothing_else() {
         }
         count += 4;
     }
-    assert_eq!(count, 17 * (8 * 3 + 7 + 4) + 14 * 8, "no case was left out");
+    assert_eq!(count, 17 * (9 * 3 + 8 * 2 + 4) + 14 * 9 * 2, "no case was left out");
 }
 
 #[test]
@@ -192,6 +213,9 @@ fn without_session_or_token_only_what_tells_nothing_can_be_read() {
         format!("/v1/statements/{}", entries[1].2),
         "/v1/streams/incident/AMBER".to_owned(),
         "/v1/streams/ledger".to_owned(),
+        "/v1/streams/incident/AMBER/entries".to_owned(),
+        "/v1/streams/ledger/entries".to_owned(),
+        "/v1/entries?trusted=true".to_owned(),
         "/v1/follow".to_owned(),
         "/v1/keys".to_owned(),
         "/v1/keyring".to_owned(),
@@ -273,6 +297,27 @@ fn a_login_holds_only_for_this_ledger_this_server_this_nonce_and_this_person() {
         server.send(crate::server::request("DELETE", "/v1/session", Some(&session), None, axum::body::Body::empty()));
     assert_eq!(over.status, 204);
     assert_eq!(server.get("/v1/whoami", Some(&session)).status, 401);
+}
+
+#[test]
+fn whoever_fails_to_sign_in_is_slowed_down_and_nobody_else() {
+    let server = Server::new(|_, _| {});
+    let status = |jws: &str| server.post("/v1/login", None, "application/jwt", jws).status.as_u16();
+    let offer = server.get("/v1/login", None).json();
+    let (nonce, aud) = (offer["nonce"].as_str().unwrap(), offer["aud"].as_str().unwrap());
+    let until_slowed = |jws: &str| {
+        let mut answers = (0..100).map(|_| server.post("/v1/login", None, "application/jwt", jws));
+        let slowed = answers.find(|answer| answer.status != 401)?;
+        assert!(slowed.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+        Some(slowed.status.as_u16())
+    };
+    assert_eq!(until_slowed("nothing that anybody signed"), Some(429));
+    assert_eq!(until_slowed(&server.login_jws("ana", nonce, aud, crate::server::URL)), Some(429), "the same bucket");
+    // A key's owner counts for themselves, whatever others sent from the same address.
+    let elsewhere = server.login_jws("analyst", nonce, aud, "https://evil.example");
+    assert_eq!(status(&elsewhere), 401);
+    assert_eq!(until_slowed(&elsewhere), Some(429));
+    server.login("grc");
 }
 
 fn kid(world: &World, name: &str) -> String {

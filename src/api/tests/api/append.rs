@@ -15,7 +15,7 @@ const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
 
 /// The receipt's entry is in the log that the ledger signs.
-fn check_receipt(server: &Server, receipt: &Value) {
+pub fn check_receipt(server: &Server, receipt: &Value) {
     let proof = TlogProof::parse(receipt["proof"].as_str().unwrap().as_bytes()).unwrap();
     let leaf = Hash::of_leaf(receipt["entry"].as_str().unwrap().as_bytes());
     let vkey = server.world.keyring().ledger_keys()[0].vkey.clone();

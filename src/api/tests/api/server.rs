@@ -11,7 +11,7 @@ use blotter_keys::jwk::thumbprint;
 use blotter_keys::login::Login;
 use blotter_ledger::Ledger;
 use blotter_record::{Id, Json, base64url};
-use blotter_tests::World;
+use blotter_tests::{Faults, World};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower_service::Service;
@@ -54,8 +54,13 @@ impl Server {
     }
 
     pub fn with(config: Config, before: impl FnOnce(&World, &Ledger)) -> Self {
+        Self::on(&Faults::new(), config, before)
+    }
+
+    /// The same, on a store that fails when `faults` say so.
+    pub fn on(faults: &Arc<Faults>, config: Config, before: impl FnOnce(&World, &Ledger)) -> Self {
         let world = World::new();
-        let ledger = world.open();
+        let ledger = world.open_faulty(faults);
         before(&world, &ledger);
         let notary = world.person("notary");
         let notary = Notary { actor: notary.actor, key: notary.key };
@@ -77,13 +82,7 @@ impl Server {
     }
 
     pub fn send(&self, request: Request<Body>) -> Answer {
-        let mut routes = router(Arc::clone(&self.app));
-        self.runtime.block_on(async move {
-            let response = routes.call(request).await.unwrap();
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.unwrap().to_bytes().to_vec();
-            Answer { status: parts.status, body, headers: parts.headers }
-        })
+        send(&self.runtime, &self.app, request)
     }
 
     pub fn get(&self, path: &str, bearer: Option<&str>) -> Answer {
@@ -116,6 +115,17 @@ impl Server {
         let signature = person.key.sign(input.as_str().as_bytes());
         format!("{}.{}", input.as_str(), base64url::encode(&signature))
     }
+}
+
+/// What the server of `app` answers.
+pub fn send(runtime: &tokio::runtime::Runtime, app: &Arc<App>, request: Request<Body>) -> Answer {
+    let mut routes = router(Arc::clone(app));
+    runtime.block_on(async move {
+        let response = routes.call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, body, headers: parts.headers }
+    })
 }
 
 pub fn request(method: &str, path: &str, bearer: Option<&str>, media_type: Option<&str>, body: Body) -> Request<Body> {

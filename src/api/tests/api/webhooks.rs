@@ -173,6 +173,43 @@ fn what_fails_is_tried_again_and_what_is_gone_is_dead_until_it_is_replayed() {
 }
 
 #[test]
+fn what_waited_while_its_incident_was_restricted_is_not_sent() {
+    let (mut opened, mut other, mut restricted) = (String::new(), String::new(), String::new());
+    let server = Server::new(|world, ledger| {
+        opened = world.opened("manager", "incident/A").text(ledger);
+        other = world.opened("analyst", "incident/B").text(ledger);
+        // By the same person, so what they had seen is not stale when it is sent.
+        let said = world.say("manager", "incident.restricted", "incident/A").fact("tlp", "red");
+        let readers = blotter_record::Json::List(vec!["person/grc".into()]);
+        restricted = said.fact("readers", readers).text(ledger);
+    });
+    let post = |text: &str| {
+        let answer = server.post("/v1/statements", None, "application/sd-jwt", text);
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    };
+    let (url, told) = receiver(vec![500]);
+    let sending = Sending::start(&server, &url, true);
+    post(&opened);
+    let (_, body) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(body.contains("incident/A"), "the first try came before: {body}");
+    let path = server.world.dir().join("outbox.db");
+    let outbox = Outbox::open(&path).unwrap();
+    wait_for(|| outbox.list(State::Waiting, 9).unwrap().into_iter().find(|delivery| delivery.tries == 1));
+    drop(sending);
+    post(&restricted);
+    // The world's clock stands still: now it is due again.
+    rusqlite::Connection::open(&path).unwrap().execute("UPDATE delivery SET next_us = 0", []).unwrap();
+    let sending = Sending::start(&server, &url, true);
+    post(&other);
+    let (_, body) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(body.contains("incident/B"), "nothing but what may be seen: {body}");
+    let dead = wait_for(|| outbox.list(State::Dead, 9).unwrap().pop());
+    assert_eq!((dead.tries, dead.why.as_deref()), (2, Some("the entry was expunged, or restricted since")));
+    drop(sending);
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
 fn a_private_address_is_not_called_unless_that_is_allowed() {
     let mut text = String::new();
     let server = Server::new(|world, ledger| text = world.opened("analyst", "incident/A").text(ledger));

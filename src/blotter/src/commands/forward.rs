@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::Exit;
 use crate::context::{Context, now_us, random_bytes};
 use crate::out::Tone;
+use crate::remote;
 use server::{Answer, Server, Token};
 use spool::{Outage, Spool, Turn, Waiting};
 
@@ -145,8 +146,8 @@ struct Stuck {
 impl<'a> Sender<'a> {
     fn new(context: &'a Context, spool: &'a Spool) -> Result<Self> {
         let globals = &context.globals;
-        let url = globals.server.as_ref().context("which server? Say --server URL")?;
-        let server = Server::new(url.as_str(), globals.plain_http, globals.server_ca.as_deref())?;
+        let server = globals.server.as_ref().context("which server? Say --server URL")?;
+        let server = Server::new(server, &remote::options(context)?)?;
         let token = Token::read(globals.token_file.as_deref())?;
         Ok(Self { context, spool, server, token, sent: 0, refused: 0, refusals: Vec::new(), stuck: None })
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use blotter_api::webhooks::{OUTBOX, Webhooks, read_webhooks};
 use blotter_api::{App, Config, Limits, Mappings, Notary, Tls};
+use blotter_client::Server;
 use blotter_exchange::alerts::{Format, Mapping};
 use blotter_keys::jwk::thumbprint;
 use blotter_projections::VIEWS;
@@ -60,6 +61,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     webhooks: Option<PathBuf>,
 
+    /// Send spans of requests and commits to this OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318
+    #[arg(long, value_name = "URL")]
+    otlp: Option<Server>,
+
     /// Requests a second that one token or session may make
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     rate: u32,
@@ -75,6 +80,13 @@ pub(crate) struct Serve {
     /// Seconds that a request may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     request_seconds: u64,
+}
+
+impl Serve {
+    /// Where spans go.
+    pub(crate) fn collector(&self) -> Option<&Server> {
+        self.otlp.as_ref()
+    }
 }
 
 pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {

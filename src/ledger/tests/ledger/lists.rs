@@ -27,6 +27,58 @@ fn a_key_that_a_list_enrols_can_sign_within_it() {
 }
 
 #[test]
+fn a_key_that_nobody_enrolled_gets_no_place_in_the_queue() {
+    let world = World::in_memory();
+    let faults = blotter_tests::Faults::new();
+    let ledger = world.open_faulty(&faults);
+    let stranger = || by_newcomer(&world, &ledger).prepared(&ledger);
+    // A key can't make itself known either.
+    let enrols_itself = world.enrolment(&ledger, "new", "new", "person").prepared(&ledger);
+    let code = |answer: &Result<_, Error>| match answer {
+        Err(Error::Refused(why)) => why.code(),
+        Err(Error::ListRefused { .. }) => "list-refused",
+        _ => "recorded",
+    };
+    let good = || world.comment("analyst", "incident/I-1", "good").prepared(&ledger);
+    let (first, in_list, alone) = (good(), good(), stranger());
+    let (list, whole) = (vec![enrols_itself.clone(), stranger()], vec![in_list, enrols_itself, stranger()]);
+    faults.hold();
+    std::thread::scope(|threads| {
+        // The writer is busy with this one, so whatever is answered now was not in the queue.
+        let busy = threads.spawn(|| ledger.append(first));
+        let (tx, rx) = std::sync::mpsc::channel();
+        let ledger = &ledger;
+        threads.spawn(move || {
+            let alone = ledger.append(alone);
+            let of_list = ledger.append_prepared(list);
+            tx.send([vec![alone], of_list, ledger.append_list(whole).unwrap()]).unwrap();
+        });
+        let answers = rx.recv_timeout(std::time::Duration::from_secs(30));
+        faults.release();
+        let codes = answers.unwrap().map(|answers| answers.iter().map(code).collect::<Vec<_>>());
+        assert_eq!(codes[0], ["key-not-usable"]);
+        assert_eq!(codes[1], ["key-not-usable"; 2]);
+        assert_eq!(codes[2], ["list-refused", "key-not-usable", "list-refused"]);
+        busy.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_is_enrolled_before_or_in_the_same_long_list_can_sign() {
+    let world = World::new();
+    let ledger = world.open();
+    // Looked at before its key was known, and far behind the enrolment in its list.
+    let mut list = vec![world.enrolment(&ledger, "founder", "new", "person").prepared(&ledger)];
+    list.extend((0..BATCH_ENTRIES_MAX).map(|_| world.comment("analyst", "incident/I-1", "between").prepared(&ledger)));
+    list.push(by_newcomer(&world, &ledger).prepared(&ledger));
+    let late = by_newcomer(&world, &ledger).prepared(&ledger);
+    assert!(ledger.append_prepared(list).iter().all(Result::is_ok));
+    assert!(ledger.append_list(vec![late]).unwrap()[0].is_ok());
+    drop(ledger);
+    world.check();
+}
+
+#[test]
 fn a_refused_list_leaves_nothing_behind() {
     let world = World::new();
     let ledger = world.open();

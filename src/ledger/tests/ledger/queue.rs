@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use blotter_ledger::{BATCH_ENTRIES_MAX, Error, QUEUE_STATEMENTS_MAX};
+use blotter_ledger::{BATCH_ENTRIES_MAX, Error, LISTS_STATEMENTS_MAX, Ledger, QUEUE_STATEMENTS_MAX};
 use blotter_tests::{Dice, Faults, World};
 
 #[test]
@@ -39,6 +39,48 @@ fn a_full_queue_says_busy_and_forgets_nothing_that_it_took() {
         }
     });
     world.comment("siem", "incident/I-1", "and there is room again").append(&ledger).unwrap();
+    drop(ledger);
+    world.check();
+}
+
+fn wait_until_waiting(ledger: &Ledger, count: usize) -> bool {
+    let start = std::time::Instant::now();
+    while ledger.waiting() != count && start.elapsed() < std::time::Duration::from_secs(60) {
+        std::thread::yield_now();
+    }
+    ledger.waiting() == count
+}
+
+#[test]
+fn long_lists_leave_room_in_the_queue_for_those_who_send_one_statement() {
+    let world = World::in_memory();
+    let faults = Faults::new();
+    let ledger = world.open_faulty(&faults);
+    let one = |n: usize| world.comment("siem", "incident/I-1", &format!("{n}")).prepared(&ledger);
+    let list: Vec<_> = (0..12 * BATCH_ENTRIES_MAX).map(one).collect();
+    let single = world.comment("siem", "incident/I-1", "alone").prepared(&ledger);
+    faults.hold();
+    let (mut of_one, mut of_all, mut alone) = (false, false, None);
+    std::thread::scope(|threads| {
+        let append = || {
+            let (list, ledger) = (list.clone(), &ledger);
+            threads.spawn(move || ledger.append_prepared(list))
+        };
+        let mut lists = vec![append()];
+        of_one = wait_until_waiting(&ledger, 9 * BATCH_ENTRIES_MAX);
+        lists.extend((0..5).map(|_| append()));
+        of_all = wait_until_waiting(&ledger, LISTS_STATEMENTS_MAX);
+        let (tx, rx) = channel();
+        alone = Some(ledger.submit_with(vec![single], false, move |answers| tx.send(answers).unwrap()));
+        faults.release();
+        for list in lists {
+            assert!(list.join().unwrap().iter().all(Result::is_ok), "and all of them get in");
+        }
+        assert!(rx.recv().unwrap()[0].is_ok());
+    });
+    assert!(of_one, "one list has nine chunks under way");
+    assert!(of_all, "all lists together have half of the queue");
+    alone.unwrap().unwrap();
     drop(ledger);
     world.check();
 }

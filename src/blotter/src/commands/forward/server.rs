@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
+use blotter_client::{Options, agent};
 use chrono::{DateTime, Utc};
-use ureq::http::{Response, Uri};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, Proxy};
+use ureq::http::Response;
+use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 /// The variable that holds a token where there is no file.
@@ -48,25 +48,9 @@ pub(super) enum Answer {
 }
 
 impl Server {
-    /// Reads the server's address. Plain HTTP would show token and alerts to whoever is on the way, so it is for this
-    /// machine only, unless `insecure` says otherwise. `ca_file` holds the certificates to trust instead of the public ones.
-    pub(super) fn new(url: &str, insecure: bool, ca_file: Option<&Path>) -> Result<Self> {
-        let base = checked(url, insecure)?;
-        let is_https = base.starts_with("https:");
-        let mut tls = TlsConfig::builder();
-        if let Some(path) = ca_file {
-            tls = tls.root_certs(trusted(path).with_context(|| path.display().to_string())?);
-        }
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(if is_https { Proxy::try_from_env() } else { None })
-            .tls_config(tls.build())
-            .user_agent(concat!("blotter/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Ok(Self { base, agent })
+    /// The server, as `options` say that it is reached.
+    pub(super) fn new(server: &blotter_client::Server, options: &Options) -> Result<Self> {
+        Ok(Self { base: server.to_string(), agent: agent(server, options, super::REQUEST_MAX)? })
     }
 
     /// Sends one alert, in no more than `timeout`.
@@ -111,39 +95,6 @@ impl Token {
         file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text)?;
         Ok(text)
     }
-}
-
-fn checked(url: &str, insecure: bool) -> Result<String> {
-    let uri: Uri = url.parse().with_context(|| format!("{} is not a URL", url.escape_debug()))?;
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    ensure!(!host.is_empty(), "{} names no server; https://blotter.example.org is wanted", url.escape_debug());
-    ensure!(
-        !uri.authority().is_some_and(|authority| authority.as_str().contains('@')),
-        "no name or password in the URL"
-    );
-    ensure!(uri.query().is_none() && !url.contains('#'), "{}: no ? and no # are wanted", url.escape_debug());
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if loopback || insecure => {}
-        Some("http") => {
-            bail!("{url}: plain HTTP shows token and alerts on the way; use https, or say --plain-http-server")
-        }
-        _ => bail!("{url}: https is wanted"),
-    }
-    Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn trusted(path: &Path) -> Result<RootCerts> {
-    let pem = std::fs::read(path)?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item? {
-            certificates.push(certificate);
-        }
-    }
-    ensure!(!certificates.is_empty(), "no certificate in it; PEM is wanted");
-    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 fn content_type(format: &str, bytes: &[u8]) -> &'static str {
@@ -193,37 +144,6 @@ fn retry_after(response: &Response<Body>) -> Option<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_https_leaves_this_machine() {
-        for (url, insecure, expect) in [
-            ("https://blotter.example.org", false, Ok("https://blotter.example.org")),
-            ("https://blotter.example.org:8443/soc/", false, Ok("https://blotter.example.org:8443/soc")),
-            ("http://127.0.0.1:8080", false, Ok("http://127.0.0.1:8080")),
-            ("http://[::1]:8080/", false, Ok("http://[::1]:8080")),
-            ("http://localhost", false, Ok("http://localhost")),
-            ("http://10.0.0.7", true, Ok("http://10.0.0.7")),
-            ("http://10.0.0.7", false, Err("--plain-http-server")),
-            ("http://localhost.example.org", false, Err("--plain-http-server")),
-            ("http://127.0.0.1.example.org", false, Err("--plain-http-server")),
-            ("http://127.0.0.1@example.org", false, Err("no name or password")),
-            ("https://ana:secret@example.org", false, Err("no name or password")),
-            ("https://example.org/?x=1", false, Err("no ? and no #")),
-            ("ftp://example.org", false, Err("https is wanted")),
-            ("example.org", false, Err("https is wanted")),
-            ("/v1", false, Err("names no server")),
-            ("https://", false, Err("not a URL")),
-        ] {
-            match (checked(url, insecure), expect) {
-                (Ok(base), Ok(expect)) => assert_eq!(base, expect),
-                (Err(error), Err(part)) => {
-                    let told = format!("{error:#}");
-                    assert!(told.contains(part) && !told.contains("secret"), "{url}: {told}");
-                }
-                (got, _) => panic!("{url}: {got:?}, not {expect:?}"),
-            }
-        }
-    }
 
     #[test]
     fn a_token_is_one_line_of_a_file_that_not_everybody_reads() {
