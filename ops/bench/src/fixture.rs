@@ -12,8 +12,9 @@ use blotter_keys::key_file;
 use blotter_keys::note::VerifierKey;
 use blotter_keys::possession::Possession;
 use blotter_ledger::{Ledger, LedgerKeys, Opening, Software, read};
+use blotter_process::Process;
 use blotter_record::{
-    ActorId, Draft, Hash, Id, Instant, Json, Jti, Permissive, Precision, Presentation, RULES_1, Seen, Via, base64url,
+    ActorId, Draft, Hash, Id, Instant, Json, Jti, Precision, Presentation, RULES_1, Seen, Via, base64url,
 };
 use rayon::prelude::*;
 
@@ -54,6 +55,34 @@ static ALL_SERVICES: LazyLock<Vec<(ActorId, SecretKey)>> = LazyLock::new(|| {
     let service = |n| (format!("service/s{n}").parse().expect("an actor"), seed(10 + n as u8));
     (0..SERVICES).map(service).collect()
 });
+
+/// The analyst, who holds the roles that stories need.
+pub fn analyst() -> &'static (ActorId, SecretKey) {
+    static ANALYST: LazyLock<(ActorId, SecretKey)> =
+        LazyLock::new(|| ("person/analyst".parse().expect("an actor"), seed(9)));
+    &ANALYST
+}
+
+/// One of the services.
+pub fn service(n: usize) -> &'static (ActorId, SecretKey) {
+    &ALL_SERVICES[n % SERVICES]
+}
+
+/// What somebody says.
+pub struct Speech<'a> {
+    /// Who, and their key.
+    pub speaker: &'a (ActorId, SecretKey),
+    /// What they had before them.
+    pub seen: Option<Seen>,
+    /// The stream, and further ones that it concerns.
+    pub streams: &'a [&'a str],
+    /// The event.
+    pub event: &'a str,
+    /// Its facts.
+    pub facts: Vec<(&'a str, Json)>,
+    /// Its values.
+    pub data: Vec<(&'a str, Json)>,
+}
 
 /// Microseconds since 1970.
 pub fn now_us() -> i64 {
@@ -103,7 +132,7 @@ impl Fixture {
             ("rules_version", RULES_1.version().into()),
             ("rules_sha256", RULES_1.sha256_hex().into()),
         ];
-        let founding = say(&actor, &key, ORIGIN, None, Id::ledger(), "ledger.founded", facts, Vec::new())?;
+        let founding = say(&actor, &key, ORIGIN, None, Id::ledger(), Vec::new(), "ledger.founded", facts, Vec::new())?;
         Ledger::found(&dir, &founding.to_text(), &checkpoint_key(), now_us())?;
         let mut fixture = Self { dir, state_dir, audience: String::new(), next: AtomicU64::new(0) };
         let ledger = fixture.open()?;
@@ -124,12 +153,47 @@ impl Fixture {
         let opening = Opening {
             keys: LedgerKeys { checkpoint: vec![checkpoint_key()], actor: Some(own_key()) },
             state_dir: self.state_dir.clone(),
-            policy: Box::new(Permissive),
+            policy: Box::new(Process::default()),
             clock: Box::new(now_us),
             random: Box::new(|bytes| getrandom::fill(bytes).expect("the system has random bytes")),
             software: Software { version: "0".into(), binary_sha256: "0".repeat(64) },
         };
         Ok(Ledger::open(&self.dir, opening)?)
+    }
+
+    /// Enrols the analyst, with the roles that stories need.
+    ///
+    /// # Errors
+    /// If the ledger is open elsewhere, or the analyst is there already.
+    pub fn enrol_analyst(&self) -> Result<()> {
+        let ledger = self.open()?;
+        let (actor, key) = analyst();
+        self.enrol(&ledger, actor, key)?;
+        let (founder, founder_key) = founder();
+        let facts = vec![("role", "soc_analyst".into())];
+        self.decide(&ledger, &founder, &founder_key, actor.stream(), "role.granted", facts)
+    }
+
+    /// What somebody has before them now who looks at a new stream.
+    ///
+    /// # Errors
+    /// If the ledger can't be read.
+    pub fn seen(&self, ledger: &Ledger) -> Result<Seen> {
+        let frontier = ledger.read(|store| Ok(read::open_keyring(store)?.frontier))?;
+        Ok(Seen { last: None, size: frontier.size(), root: frontier.root() })
+    }
+
+    /// A statement, signed.
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn speak(&self, speech: &Speech<'_>) -> Result<String> {
+        let (actor, key) = speech.speaker;
+        let (sub, about) = speech.streams.split_first().context("a stream is wanted")?;
+        let about = about.iter().map(|id| Ok(id.parse()?)).collect::<Result<Vec<Id>>>()?;
+        let (facts, data) = (speech.facts.clone(), speech.data.clone());
+        let said = say(actor, key, &self.audience, speech.seen, sub.parse()?, about, speech.event, facts, data)?;
+        Ok(said.to_text())
     }
 
     fn enrol(&self, ledger: &Ledger, actor: &ActorId, key: &SecretKey) -> Result<()> {
@@ -171,7 +235,7 @@ impl Fixture {
             let last = store.stream(&stream)?.map(|state| (state.count - 1, state.leaf));
             Ok(Seen { last, size: head.size(), root: head.root() })
         })?;
-        let said = say(actor, key, &self.audience, Some(seen), stream, event, facts, Vec::new())?;
+        let said = say(actor, key, &self.audience, Some(seen), stream, Vec::new(), event, facts, Vec::new())?;
         ledger.append(ledger.prepare(&said.to_text(), Vec::new())?)?;
         Ok(())
     }
@@ -226,7 +290,7 @@ impl Fixture {
             ("host", format!("ws-{:05}.example.org", n % 20_000).into()),
         ];
         let stream = format!("alert/A-{}", n / ALERTS_PER_STREAM).parse()?;
-        say(actor, key, &self.audience, None, stream, "alert.received", facts, data)
+        say(actor, key, &self.audience, None, stream, Vec::new(), "alert.received", facts, data)
     }
 }
 
@@ -245,6 +309,7 @@ fn say(
     aud: &str,
     seen: Option<Seen>,
     sub: Id,
+    about: Vec<Id>,
     event: &str,
     facts: Vec<(&str, Json)>,
     data: Vec<(&str, Json)>,
@@ -258,7 +323,7 @@ fn say(
         jti: Jti::v7((now_us / 1000).unsigned_abs(), random()),
         iat: now_us / 1_000_000,
         sub,
-        about: Vec::new(),
+        about,
         event: event.to_owned(),
         occurred: Some(Instant::from_unix_us(now_us)?),
         precision: Precision::Second,

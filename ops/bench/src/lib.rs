@@ -5,6 +5,7 @@ pub mod disk;
 pub mod fixture;
 pub mod load;
 pub mod served;
+pub mod stories;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 //! shared machine say little. `cargo run --release -p blotter-bench -- --help`.
 
 mod http;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +60,8 @@ enum What {
     Verify,
     /// The server, `blotter serve`, over HTTP
     Http,
+    /// Projections: folds, rebuilding, looking back, lists, following
+    Views,
 }
 
 fn main() -> Result<()> {
@@ -68,11 +71,14 @@ fn main() -> Result<()> {
     }
     let work = tempfile::tempdir_in(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
     println!("| what | figure | bound in the same run | ratio |\n| --- | --- | --- | --- |");
-    if args.only != Some(What::Http) {
+    if !matches!(args.only, Some(What::Http | What::Views)) {
         small(&args, work.path())?;
     }
     if args.only.is_none_or(|only| only == What::Http) {
         http::measure(&args, &served::program(args.server.as_deref())?, work.path())?;
+    }
+    if args.only == Some(What::Views) || (!args.quick && args.only.is_none()) {
+        views::measure(args.large, work.path())?;
     }
     if !args.quick && args.only.is_none() {
         large(&args, work.path())?;
@@ -242,6 +248,9 @@ fn large(args: &Args, root: &Path) -> Result<()> {
 }
 
 fn memory_of(what: &str, root: &Path) -> Result<()> {
+    if what.starts_with("views") {
+        return views::memory_of(what, root);
+    }
     let fixture = Fixture::at(root)?;
     let start = Instant::now();
     if what == "open" {
