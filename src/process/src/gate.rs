@@ -264,9 +264,10 @@ fn loose_ends(incident: &Incident) -> Vec<Check> {
 
 /// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an accepted risk.
 fn improve(incident: &Incident) -> Vec<Check> {
+    let recorded = || incident.lessons.iter().filter(|(_, lesson)| lesson.is_recorded());
     let leads_nowhere: Vec<String> =
-        incident.lessons.iter().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
-    let lessons = some(incident.lessons.values().map(|lesson| lesson.seq).collect());
+        recorded().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
+    let lessons = some(recorded().map(|(_, lesson)| lesson.seq).collect());
     vec![
         check("review", "no review was held: review.held", incident.reviewed.map(|seq| vec![seq])),
         check("feedback", "nobody gave feedback: feedback.recorded", some(incident.feedback.clone())),
