@@ -5,6 +5,7 @@
 
 mod closing;
 mod disposal;
+mod doc;
 mod gates;
 mod history;
 mod log;
