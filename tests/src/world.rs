@@ -17,8 +17,8 @@ use blotter_ledger::{
     head_file, read,
 };
 use blotter_record::{
-    ActorId, Attribution, Decision, Draft, Event, Hash, Id, Instant, Json, Jti, Permissive, Precision, RULES_1, Seen,
-    Unsigned, Via, base64url,
+    ActorId, Attribution, Decision, Draft, Event, Hash, Id, Instant, Json, Jti, Permissive, Policy, Precision, RULES_1,
+    Seen, Unsigned, Via, base64url,
 };
 use tempfile::TempDir;
 
@@ -60,6 +60,8 @@ pub struct World {
     pub checkpoint_keys: Vec<String>,
     /// Name of the key of the ledger's own actor, if the writer is given one.
     pub ledger_key: Option<String>,
+    /// The rules that the ledger is opened with.
+    pub policy: fn() -> Box<dyn Policy>,
     _temporary: Option<TempDir>,
 }
 
@@ -111,6 +113,7 @@ impl World {
             counter: AtomicU64::new(0),
             checkpoint_keys: vec!["checkpoint".to_owned()],
             ledger_key: Some("ledger".to_owned()),
+            policy: || Box::new(Permissive),
             _temporary: temporary,
         }
     }
@@ -237,7 +240,7 @@ impl World {
                 actor: self.ledger_key.as_ref().map(|name| self.key(name)),
             },
             state_dir: self.state_dir(),
-            policy: Box::new(Permissive),
+            policy: (self.policy)(),
             clock: Box::new(move || clock.load(Ordering::Relaxed)),
             random: Box::new(move |bytes| bytes.iter_mut().for_each(|byte| *byte = dice.roll() as u8)),
             software: Software { version: "1.0".to_owned(), binary_sha256: "0".repeat(64) },

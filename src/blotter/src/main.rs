@@ -30,7 +30,8 @@ use crate::out::{Out, Tone};
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done; for verify: everything verified
-  1  tampering or damage was found, and the first bad entry is named; a proof does not hold
+  1  tampering or damage was found, and the first bad entry is named; for verify --rules, too: a decision stood against
+     the gates of the process; a proof does not hold
   2  could not run: wrong usage, something is not there, or the system failed; for playbook: the playbook has errors, or a
      step needs a reason
   3  incomplete: verify needed something that is missing or unknown; import left broken rows out; a restored backup is

@@ -303,7 +303,8 @@ impl Plan {
         Ok(())
     }
 
-    fn seq_of(&self, store: &dyn Read, jti: &Jti) -> Result<Option<u64>, Error> {
+    /// The entry that holds the statement of that id, in the store or in this batch.
+    pub(crate) fn seq_of(&self, store: &dyn Read, jti: &Jti) -> Result<Option<u64>, Error> {
         match self.statements.get(jti) {
             Some((index, _)) => Ok(Some(self.batch.expected_size + *index as u64)),
             None => Ok(store.seq_of(jti)?),

@@ -328,11 +328,12 @@ impl Writer {
         };
         let recorded = self.recorded()?;
         let Some(key) = own_key(&self.state.keyring, &self.keys, recorded.unix_us()) else { return Ok(()) };
-        if !self.refusals.admit(actor, recorded.unix_us()) {
-            return Ok(());
-        }
         let digest = Hash::of(format!("blotter/refused/1\n{jws}").as_bytes());
         let jti = Jti::v8(digest.0[..16].try_into().expect("16 of 32 bytes"));
+        let known = plan.seq_of(&*self.store, &jti)?.is_some();
+        if known || !self.refusals.admit(actor, recorded.unix_us()) {
+            return Ok(());
+        }
         let codes = gates.iter().take(LIST_LEN_MAX).map(|gate| gate.code.as_str().into()).collect();
         let own = Own {
             jti,

@@ -15,6 +15,14 @@ impl Incident {
             self.imported = statement.is_imported();
         }
         (self.last_seq, self.updated_us) = (seq, recorded_us);
+        let known = statement.event.known();
+        if let Some(event) = known {
+            self.note_phase(event, seq);
+            self.note_restorer(event, statement.actor());
+        }
+        if self.retracted.contains(&statement.jti) && !known.is_some_and(moves) {
+            return;
+        }
         let counted = self.events.entry(statement.event.as_str().to_owned()).or_default();
         *counted = (counted.0 + 1, seq);
         let event = match &statement.event {
@@ -24,10 +32,6 @@ impl Incident {
                 return;
             }
         };
-        self.note_phase(event, seq);
-        if self.retracted.contains(&statement.jti) && !moves(event) {
-            return;
-        }
         let fold = Fold { id, seq, at_us: occurred_us(statement, recorded_us), statement };
         match event {
             Event::IncidentOpened => self.open(&fold),
@@ -88,7 +92,6 @@ impl Incident {
             Event::ContainmentAchieved => {
                 self.contained.extend(statement.facts.ids("assets").into_iter().map(|asset| (asset.clone(), seq)));
                 self.containment = Some(fold.made(statement.actor().clone()));
-                self.restorers.insert(statement.actor().clone());
             }
             Event::ContainmentLost => {
                 let assets = statement.facts.ids("assets");
@@ -101,10 +104,6 @@ impl Incident {
             Event::EradicationCompleted => {
                 self.eradicated.extend(statement.facts.ids("assets").into_iter().map(|asset| (asset.clone(), seq)));
                 self.eradication = Some(seq);
-                self.restorers.insert(statement.actor().clone());
-            }
-            Event::EradicationStarted | Event::RecoveryInitiated => {
-                _ = self.restorers.insert(statement.actor().clone())
             }
             Event::ChangeLinked | Event::TicketLinked => self.links.push(seq),
             Event::RootCauseIdentified => self.root_cause = fold.word("cause"),
@@ -125,7 +124,6 @@ impl Incident {
                 }
             }),
             Event::SystemRestored => fold.with_id("asset", |asset| {
-                self.restorers.insert(statement.actor().clone());
                 // What was restored again is to be validated again.
                 self.validated.remove(&asset);
                 self.restored.insert(asset, fold.made(statement.actor().clone()));
@@ -191,6 +189,8 @@ impl Incident {
             | Event::ContainmentDeferred
             | Event::RansomApproved
             | Event::BackupVerified
+            | Event::EradicationStarted
+            | Event::RecoveryInitiated
             | Event::EvidenceAccessed
             | Event::EvidenceVerified
             | Event::MonitoringStarted
@@ -258,6 +258,20 @@ impl Incident {
         }
     }
 
+    /// Takes one more entry, for judging gates: of imported history only what opened, moved or merged the incident counts,
+    /// because it opens no gate (FORMAT.md §5.6).
+    pub fn fold_for_gates(&mut self, id: &Id, said: Said<'_>) {
+        let event = said.statement.event.known();
+        let counts = matches!(event, Some(Event::IncidentOpened | Event::PhaseEntered | Event::IncidentMerged));
+        if !said.statement.is_imported() || counts {
+            self.fold(id, said);
+        }
+        if said.statement.is_imported() {
+            // Nor do the alerts that an imported opening names.
+            self.alerts.retain(|_, linked| *linked != said.seq);
+        }
+    }
+
     /// Takes note of an entry of a lesson's stream that is not in the incident's: a playbook version that names it.
     pub fn fold_lesson(&mut self, lesson: &Id, seq: u64, statement: &Statement) {
         if statement.event.known() == Some(Event::PlaybookPublished)
@@ -275,6 +289,21 @@ impl Incident {
             && !is_of_every_phase(event)
         {
             self.out_of_phase.push(seq);
+        }
+    }
+
+    /// Who worked on it has done so, even if they took it back: else they could, and then sign it off.
+    fn note_restorer(&mut self, event: Event, actor: &ActorId) {
+        let works = matches!(
+            event,
+            Event::ContainmentAchieved
+                | Event::EradicationStarted
+                | Event::EradicationCompleted
+                | Event::RecoveryInitiated
+                | Event::SystemRestored
+        );
+        if works {
+            self.restorers.insert(actor.clone());
         }
     }
 
@@ -321,8 +350,13 @@ impl Incident {
     fn enter(&mut self, fold: &Fold<'_>) {
         let facts = &fold.statement.facts;
         let Some(to) = facts.word("to").and_then(Phase::from_name) else { return };
-        if self.current_phase() == Some(Phase::Improve) && to == Phase::Close {
-            self.improved = Some(fold.seq);
+        match (self.current_phase(), to) {
+            (Some(Phase::Improve), Phase::Close) => self.improved = Some(fold.seq),
+            // Whatever led back to work: it is to be closed again.
+            (Some(Phase::Close | Phase::Improve), Phase::Assess | Phase::Execute) => {
+                (self.closed, self.resolved, self.improved) = (None, None, None);
+            }
+            _ => {}
         }
         let unmet = if facts.is_true("override") { facts.words("unmet") } else { Vec::new() };
         let overridden = unmet.into_iter().map(str::to_owned).collect();
@@ -454,7 +488,6 @@ fn moves(event: Event) -> bool {
             | Event::IncidentReopened
             | Event::IncidentMerged
             | Event::IncidentSplit
-            | Event::ValidationSignedOff
             | Event::EvidenceDisposed
             | Event::RetractionRecorded
     )

@@ -104,7 +104,9 @@ fn execute(incident: &Incident, now_us: i64) -> Vec<Check> {
     };
     let (uncontained, unclean) = (left(&incident.contained), left(&incident.eradicated));
     let contained = incident.containment.as_ref().filter(|_| uncontained.is_empty()).map(|made| vec![made.seq]);
-    let risk = incident.risks.iter().rfind(|risk| risk.expires_us > now_us).map(|risk| vec![risk.seq]);
+    // What was accepted for a lesson is not what is left on these assets.
+    let left_on = incident.risks.iter().rfind(|risk| risk.lesson.is_none() && risk.expires_us > now_us);
+    let risk = left_on.map(|risk| vec![risk.seq]);
     let eradicated = incident.eradication.filter(|_| unclean.is_empty()).map(|seq| vec![seq]);
     vec![
         check(
@@ -123,16 +125,17 @@ fn execute(incident: &Incident, now_us: i64) -> Vec<Check> {
     ]
 }
 
-/// Validate: validation results of all that was restored; a sign-off, newer than they are, by somebody who restored
-/// nothing (the sign-off itself is refused to others).
+/// Validate: validation results of all that was restored; a sign-off by somebody who restored nothing (the sign-off itself
+/// is refused to others), of this time in Validate and newer than all that it is to vouch for.
 fn validate(incident: &Incident) -> Vec<Check> {
-    let newest_work = incident.restored.values().map(|made| made.seq).max().unwrap_or(0);
-    let signed = incident.signed_off.as_ref().filter(|made| made.value && made.seq > newest_work);
-    let signed = signed.filter(|made| incident.validation_failed.is_none_or(|failed| failed < made.seq));
+    let entered = incident.phases.iter().rfind(|entered| entered.phase == Phase::Validate).map(|entered| entered.seq);
+    let restored = incident.restored.values().map(|made| made.seq).max();
+    let newest = [entered, restored, incident.validation_failed, incident.containment_lost].into_iter().flatten().max();
+    let signed = incident.signed_off.as_ref().filter(|made| made.value && newest.is_none_or(|seq| made.seq > seq));
     let mut checks = validation(incident);
     checks.push(check(
         "sign-off",
-        "not signed off since the newest restoration and validation: validation.signed-off, accepted",
+        "not signed off since it was last restored, found wanting or sent to Validate: validation.signed-off, accepted",
         signed.map(|made| vec![made.seq]),
     ));
     checks
@@ -261,9 +264,10 @@ fn loose_ends(incident: &Incident) -> Vec<Check> {
 
 /// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an accepted risk.
 fn improve(incident: &Incident) -> Vec<Check> {
+    let recorded = || incident.lessons.iter().filter(|(_, lesson)| lesson.is_recorded());
     let leads_nowhere: Vec<String> =
-        incident.lessons.iter().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
-    let lessons = some(incident.lessons.values().map(|lesson| lesson.seq).collect());
+        recorded().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
+    let lessons = some(recorded().map(|(_, lesson)| lesson.seq).collect());
     vec![
         check("review", "no review was held: review.held", incident.reviewed.map(|seq| vec![seq])),
         check("feedback", "nobody gave feedback: feedback.recorded", some(incident.feedback.clone())),

@@ -260,7 +260,7 @@ pub struct Task {
 /// A lesson, as the incident's stream tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lesson {
-    /// Seq of `lesson.recorded`.
+    /// Seq of `lesson.recorded`; 0 if it was not.
     pub seq: u64,
     /// There was nothing to learn: it need lead nowhere.
     pub none_found: bool,
@@ -294,6 +294,12 @@ pub struct Action {
 }
 
 impl Lesson {
+    /// Whether it was recorded; an action may have been opened for one that was not, or that was taken back.
+    pub fn is_recorded(&self) -> bool {
+        // Entry 0 founds the ledger.
+        self.seq > 0
+    }
+
     /// Whether it led somewhere: a playbook version, a completed action, an accepted risk; or there was none.
     pub fn led_somewhere(&self) -> bool {
         self.none_found

@@ -4,6 +4,7 @@
 //! Invariant: what happened is never refused for the phase it arrives in. Refused are transitions, sign-offs, closure and
 //! disposal whose gates are unmet, and such a refusal is recorded.
 
+mod disposal;
 mod fold;
 pub mod gate;
 mod incident;

@@ -7,6 +7,7 @@ use blotter_record::{
     Event, Gate, Id, Jti, Objection, Past, PastEntry, Policy, Role, Standing, Statement, Unmet, Unreadable,
 };
 
+use crate::disposal::{admit_disposal, admit_retention};
 use crate::gate::{self, Check, OwnGates, fixed};
 use crate::incident::{Incident, Said};
 use crate::own_gates::{POLICY_STREAM, own_gate, own_gates};
@@ -31,17 +32,19 @@ struct Remembered {
     read: u64,
     /// Entries read of the streams of its lessons.
     lessons_read: HashMap<Id, u64>,
+    /// Of each stream that was read, the newest entry whose bytes are gone.
+    gaps: HashMap<Id, u64>,
 }
 
 impl Policy for Process {
     fn admit(&mut self, statement: &Statement, standing: &Standing<'_>, past: &dyn Past) -> Result<(), Objection> {
-        if statement.is_imported() {
-            // History is admitted as history; compliance judges it.
+        if !self.judges(statement) {
+            // What happened has happened. Imported history is admitted as history; compliance judges it.
             return Ok(());
         }
         match statement.event.known() {
             Some(Event::PhaseEntered) => self.admit_transition(statement, standing, past),
-            Some(Event::ValidationSignedOff) if statement.facts.word("outcome") == Some("accepted") => {
+            Some(Event::ValidationSignedOff) => {
                 let incident = self.incident(&statement.sub, past)?;
                 objection(&statement.sub, gate::unmet(gate::sign_off(incident, statement.actor())))
             }
@@ -65,13 +68,31 @@ impl Policy for Process {
             }
             Some(Event::IncidentMerged) => self.admit_merge(statement, past),
             Some(Event::IncidentSplit) => self.admit_split(statement, past),
-            Some(Event::EvidenceDisposed) => self.admit_disposal(statement, standing, past),
-            Some(Event::RetentionDisposed) => admit_retention(statement, past),
+            Some(Event::EvidenceDisposed) => admit_disposal(statement, standing, past),
+            Some(Event::RetentionDisposed) => admit_retention(statement, standing, past),
             Some(Event::PolicySet) => match own_gate(statement) {
                 Some(Err(what)) => Err(unmet(None, gate::unmet(vec![fixed("own-gate", &what, None)]))),
                 Some(Ok(_)) | None => Ok(()),
             },
             _ => Ok(()),
+        }
+    }
+
+    fn judges(&self, statement: &Statement) -> bool {
+        let Some(event) = statement.event.known().filter(|_| !statement.is_imported()) else { return false };
+        match event {
+            Event::PhaseEntered
+            | Event::IncidentRecovered
+            | Event::IncidentClosed
+            | Event::IncidentReopened
+            | Event::IncidentOpened
+            | Event::IncidentMerged
+            | Event::IncidentSplit
+            | Event::EvidenceDisposed
+            | Event::RetentionDisposed => true,
+            Event::ValidationSignedOff => statement.facts.word("outcome") == Some("accepted"),
+            Event::PolicySet => own_gate(statement).is_some(),
+            _ => false,
         }
     }
 
@@ -116,11 +137,8 @@ impl Process {
     pub fn own_gates(&mut self, past: &dyn Past) -> Result<&OwnGates, Unreadable> {
         let stream: Id = POLICY_STREAM.parse().expect("a well-formed id");
         let mut read = self.own_read;
-        read_on(&stream, &mut read, past, |entry| {
-            if let Some(statement) = &entry.statement {
-                own_gates(&mut self.own, statement);
-            }
-        })?;
+        // Nothing in a stream that trust rests on can be expunged.
+        read_on(&stream, &mut read, &mut HashMap::new(), past, |_, statement| own_gates(&mut self.own, statement))?;
         self.own_read = read;
         Ok(&self.own)
     }
@@ -210,54 +228,26 @@ impl Process {
             ]),
         )
     }
-
-    /// Approved by another person, for this very evidence; not under hold, and not in somebody's hands.
-    fn admit_disposal(
-        &mut self,
-        statement: &Statement,
-        standing: &Standing<'_>,
-        past: &dyn Past,
-    ) -> Result<(), Objection> {
-        let Some(incident_id) = statement.about.iter().find(|id| id.kind() == "incident") else { return Ok(()) };
-        let held = (standing.held_by)(&statement.streams().collect::<Vec<_>>());
-        let held = held.map(|stream| format!("a legal hold placed in {stream} covers it: legal.hold-released"));
-        let incident = self.incident(incident_id, past)?;
-        let approval = statement.facts.jti("approval").and_then(|approval| incident.disposals.get(&approval));
-        let approved = approval.is_some_and(|(by, of)| by != statement.actor() && *of == statement.sub);
-        let out = incident.evidence_out.values().any(|made| made.value == statement.sub);
-        objection(
-            incident_id,
-            gate::unmet(vec![
-                fixed(
-                    "approval",
-                    "no unused approval of this evidence by another person: disposal.approved",
-                    approved.then(Vec::new),
-                ),
-                fixed("hold", held.as_deref().unwrap_or_default(), held.is_none().then(Vec::new)),
-                fixed("evidence", "it is given out: evidence.received", (!out).then(Vec::new)),
-            ]),
-        )
-    }
 }
 
 impl Remembered {
     fn catch_up(&mut self, id: &Id, past: &dyn Past) -> Result<(), Unreadable> {
         let mut undone = false;
-        let Self { state, read, lessons_read } = self;
-        read_on(id, read, past, |entry| {
-            if let Some(statement) = &entry.statement {
-                undone = undone || state.is_undone_by(statement);
-                state.fold(id, Said { seq: entry.seq, recorded_us: 0, statement });
-            }
+        let Self { state, read, lessons_read, gaps } = self;
+        read_on(id, read, gaps, past, |entry, statement| {
+            undone = undone || state.is_undone_by(statement);
+            state.fold_for_gates(id, Said { seq: entry.seq, recorded_us: 0, statement });
         })?;
         if undone {
             let mut entries = Vec::new();
             *read = 0;
-            read_on(id, read, past, |entry| entries.push(entry.clone()))?;
-            let said = entries.iter().filter_map(|entry| {
-                Some(Said { seq: entry.seq, recorded_us: 0, statement: entry.statement.as_ref()? })
-            });
-            *state = Incident::of(id, said);
+            read_on(id, read, gaps, past, |entry, _| entries.push(entry.clone()))?;
+            *state = Incident::default();
+            let said = entries.iter().filter_map(|entry| Some((entry.seq, entry.statement.as_ref()?)));
+            said.clone().for_each(|(_, statement)| state.note_retraction(statement));
+            for (seq, statement) in said {
+                state.fold_for_gates(id, Said { seq, recorded_us: 0, statement });
+            }
             lessons_read.clear();
         }
         // What a lesson led to stands in its own stream; only Improve asks.
@@ -265,21 +255,35 @@ impl Remembered {
             let lessons: Vec<Id> = state.lessons.keys().cloned().collect();
             for lesson in lessons {
                 let read = lessons_read.entry(lesson.clone()).or_default();
-                read_on(&lesson, read, past, |entry| {
-                    if let Some(statement) = &entry.statement {
-                        state.fold_lesson(&lesson, entry.seq, statement);
-                    }
+                read_on(&lesson, read, gaps, past, |entry, statement| {
+                    state.fold_lesson(&lesson, entry.seq, statement);
                 })?;
             }
+        }
+        // Where bytes are gone, it is looked again: so whoever gives the past knows what this judgement rests on.
+        for (stream, n) in gaps {
+            past.entries(stream, *n, 1)?;
         }
         Ok(())
     }
 }
 
-fn read_on(stream: &Id, read: &mut u64, past: &dyn Past, mut take: impl FnMut(&PastEntry)) -> Result<(), Unreadable> {
+/// Reads a stream on from its entry `read`; of `gaps`, the stream's holds the newest entry whose bytes are gone.
+pub(crate) fn read_on(
+    stream: &Id,
+    read: &mut u64,
+    gaps: &mut HashMap<Id, u64>,
+    past: &dyn Past,
+    mut take: impl FnMut(&PastEntry, &Statement),
+) -> Result<(), Unreadable> {
     loop {
         let entries = past.entries(stream, *read, READ_ENTRIES)?;
-        entries.iter().for_each(&mut take);
+        for (n, entry) in (*read..).zip(&entries) {
+            match &entry.statement {
+                Some(statement) => take(entry, statement),
+                None => _ = gaps.insert(stream.clone(), n),
+            }
+        }
         *read += entries.len() as u64;
         if entries.len() < READ_ENTRIES {
             return Ok(());
@@ -331,6 +335,7 @@ fn named_gates(
         let said = past.statement(&trigger)?.and_then(|entry| entry.statement);
         let fits = said.is_some_and(|said| {
             is_of(incident, &statement.sub, &said)
+                && !said.is_imported()
                 && said.event.known().is_some_and(|event| way.triggers.contains(&event))
         });
         let events: Vec<&str> = way.triggers.iter().map(|event| event.name()).collect();
@@ -358,21 +363,10 @@ fn is_of(incident: &Incident, id: &Id, said: &Statement) -> bool {
         .any(|stream| stream == id || incident.alerts.contains_key(stream) || incident.lessons.contains_key(stream))
 }
 
-fn admit_retention(statement: &Statement, past: &dyn Past) -> Result<(), Objection> {
-    let Some(approval) = statement.facts.jti("approval") else { return Ok(()) };
-    let said = past.statement(&approval)?.and_then(|entry| entry.statement);
-    let approved = said
-        .is_some_and(|said| said.event.known() == Some(Event::DisposalApproved) && said.actor() != statement.actor());
-    let what = "no disposal.approved by another person has that id";
-    let gates = gate::unmet(vec![fixed("approval", what, approved.then(Vec::new))]);
-    let incident = statement.about.iter().find(|id| id.kind() == "incident").cloned();
-    if gates.is_empty() { Ok(()) } else { Err(unmet(incident, gates)) }
-}
-
-fn objection(incident: &Id, gates: Vec<Gate>) -> Result<(), Objection> {
+pub(crate) fn objection(incident: &Id, gates: Vec<Gate>) -> Result<(), Objection> {
     if gates.is_empty() { Ok(()) } else { Err(unmet(Some(incident.clone()), gates)) }
 }
 
-fn unmet(incident: Option<Id>, gates: Vec<Gate>) -> Objection {
+pub(crate) fn unmet(incident: Option<Id>, gates: Vec<Gate>) -> Objection {
     Objection::Unmet(Unmet { gates, incident })
 }

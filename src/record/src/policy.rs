@@ -15,6 +15,9 @@ pub trait Policy: Send {
     /// What stands in its way, or that the past could not be read.
     fn admit(&mut self, statement: &Statement, standing: &Standing<'_>, past: &dyn Past) -> Result<(), Objection>;
 
+    /// Whether it has a rule that such a statement could break; it admits every other.
+    fn judges(&self, statement: &Statement) -> bool;
+
     /// Drops what is remembered of a stream: entries that were to stand in it will not, or not in these words.
     fn forget(&mut self, stream: &Id);
 
@@ -118,6 +121,10 @@ pub struct Permissive;
 impl Policy for Permissive {
     fn admit(&mut self, _: &Statement, _: &Standing<'_>, _: &dyn Past) -> Result<(), Objection> {
         Ok(())
+    }
+
+    fn judges(&self, _: &Statement) -> bool {
+        false
     }
 
     fn forget(&mut self, _: &Id) {}

@@ -196,6 +196,7 @@ fn conclude(mut walk: Walk<'_>, vault: VaultCounts, witnesses: &Witnesses, optio
         expunged_count: walk.expunged.len() as u64,
         unknown_events: counts.unknown_events,
         unjudged: counts.unjudged,
+        decisions_judged: counts.decisions_judged,
         notarised: counts.notarised,
         imported: counts.imported,
         late: counts.late,

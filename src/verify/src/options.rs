@@ -22,7 +22,7 @@ pub struct Options {
     pub accept_expunged: bool,
     /// How many threads verify signatures; 0 is one for each core.
     pub threads: usize,
-    /// The process's own rules, at the beginning of the log.
+    /// The process's own rules, which judge every decision again; nothing is judged by them unless there are any.
     pub policy: Box<dyn Policy>,
 }
 

@@ -119,6 +119,8 @@ pub struct Report {
     pub unknown_events: u64,
     /// Statements that could not be judged, because of unknown rules or of an expunged entry.
     pub unjudged: u64,
+    /// Decisions that the policy judged again; 0 without one.
+    pub decisions_judged: u64,
     /// Statements that only a notary attests.
     pub notarised: u64,
     /// Statements of imported history.
@@ -165,6 +167,7 @@ impl Report {
             expunged_count: 0,
             unknown_events: 0,
             unjudged: 0,
+            decisions_judged: 0,
             notarised: 0,
             imported: 0,
             late: 0,

@@ -38,6 +38,7 @@ pub(crate) struct Counts {
     pub(crate) disclosures: u64,
     pub(crate) unknown_events: u64,
     pub(crate) unjudged: u64,
+    pub(crate) decisions_judged: u64,
     pub(crate) notarised: u64,
     pub(crate) imported: u64,
     pub(crate) late: u64,
@@ -358,7 +359,14 @@ impl<'a> Walk<'a> {
             root: &self.root,
             met_gap: Cell::new(false),
         };
-        let refusal = match judge(statement, &place, keyring, &past, &mut *self.policy) {
+        let judged = judge(statement, &place, keyring, &past, &mut *self.policy);
+        let unjudged = past.met_gap.get() || self.unknown_rules;
+        if self.policy.judges(statement)
+            && matches!((&judged, unjudged), (Ok(()), _) | (Err(Judgement::Refused(Refusal::Policy(_))), false))
+        {
+            self.counts.decisions_judged += 1;
+        }
+        let refusal = match judged {
             Ok(()) => return Ok(true),
             Err(Judgement::Failed(error)) => return Err(error),
             Err(Judgement::Refused(refusal)) => refusal,

@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use blotter_tests::World;
 
 use crate::places::{Place, backup, json, put_back};
+use crate::{blotter, run};
 
 #[test]
 fn a_ledger_is_founded_and_used_without_a_terminal() {
@@ -91,6 +95,40 @@ fn a_restored_old_copy_refuses_to_write_and_the_newer_one_still_goes() {
     put_back(&place, &new);
     place.comment("three");
     place.done(&["verify"]);
+}
+
+#[test]
+fn the_rules_of_the_process_are_judged_when_they_are_asked_for() {
+    let world = World::new();
+    let ledger = world.open();
+    let opened = world.opened("analyst", "incident/I-1").about("alert/A1");
+    let trigger = opened.id().to_string();
+    opened.append(&ledger).unwrap();
+    let verify = |rules: &[&str]| {
+        let mut command = Command::new(blotter());
+        command.args(["verify", "--state-dir"]).arg(world.state_dir()).args(rules).arg(world.dir());
+        let output = run(&mut command);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = verify(&["--rules"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1 judged by the gates of the process"), "{text}");
+    let early = world.say("manager", "phase.entered", "incident/I-1").fact("from", "initiate").fact("to", "assess");
+    let early = early.fact("trigger", trigger).fact("override", blotter_tests::json("false"));
+    let empty = || blotter_tests::json("[]");
+    let early = early.fact("inputs", empty()).fact("outputs", empty()).fact("unmet", empty());
+    let seq = early.append(&ledger).unwrap().seq;
+    let (code, text) = verify(&[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("not judged by the gates of the process"), "{text}");
+    let (code, text) = verify(&["--rules"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("entry {seq}: gates are unmet: acknowledged:")), "{text}");
+    let (_, text) = verify(&["--rules", "--json"]);
+    let report = json(&text);
+    assert_eq!((report["first_bad"].as_u64(), report["decisions_judged"].as_u64()), (Some(seq), Some(2)), "{text}");
+    assert!(json(&verify(&["--json"]).1)["decisions_judged"].is_null());
+    assert_eq!(verify(&["--rules", "--structure"]).0, Some(2));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 use blotter_keys::anchor::Anchor;
 use blotter_keys::checkpoint::UnverifiedCheckpoint;
+use blotter_process::Process;
+use blotter_record::Permissive;
 use blotter_verify::{Options, Outcome, Progress, Report};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,9 +23,15 @@ use crate::out::{Tone, plain};
 /// It trusts nobody but the anchor that you give: a copy of anchor.json that you kept elsewhere, or got from somebody you trust.
 /// Without one, the head file of this machine is used, if there is one. It reads a ledger that is in use, too, and never
 /// writes to it.
+///
+/// With --rules it also judges every decision in the log again by the gates of the SecOps process (PROCESS.md). They are no part
+/// of the format: without it, this authenticates who decided what, and says nothing of whether it was time to.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 everything verified; 1 tampering or damage, the first bad entry is named; \
-                        2 could not run; 3 incomplete: something needed was missing or unknown.")]
+#[command(
+    after_help = "Exit codes: 0 everything verified; 1 tampering or damage, the first bad entry is named, with --rules \
+                        also a decision that stood against its gates, which are named; \
+                        2 could not run; 3 incomplete: something needed was missing or unknown."
+)]
 pub(crate) struct Verify {
     /// The ledger's directory; without it, that of --dir
     #[arg(value_name = "DIR")]
@@ -40,6 +48,10 @@ pub(crate) struct Verify {
     /// Only bytes, links, tree and checkpoints; no actor's signature, no rule
     #[arg(long)]
     structure: bool,
+
+    /// Judge every transition, sign-off, closure and disposal again by the gates of the process
+    #[arg(long, conflicts_with = "structure")]
+    rules: bool,
 
     /// Take entries that were expunged by order as verified
     #[arg(long)]
@@ -63,6 +75,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Exit> {
         structure_only: args.structure,
         accept_expunged: args.accept_expunged,
         threads: args.threads,
+        policy: if args.rules { Box::new(Process::default()) } else { Box::new(Permissive) },
         ..Options::default()
     };
     let cancel = Arc::new(AtomicBool::new(false));
@@ -77,7 +90,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Exit> {
     let report = blotter_verify::verify(&dir, options, &progress, &cancel);
     bar.finish_and_clear();
     let report = report?;
-    context.out.result(&to_json(&report), || human(context, &report));
+    context.out.result(&to_json(&report, args.rules), || human(context, &report, args.rules));
     Ok(exit_of(&report))
 }
 
@@ -85,7 +98,7 @@ pub(crate) fn run(context: &Context, args: &Verify) -> Result<Exit> {
 pub(crate) fn quiet(context: &Context) -> Result<(Exit, Value)> {
     let options = Options { state_dir: context.state_dir().ok(), ..Options::default() };
     let report = blotter_verify::verify(context.dir(), options, &|_| {}, &AtomicBool::new(false))?;
-    Ok((exit_of(&report), to_json(&report)))
+    Ok((exit_of(&report), to_json(&report, false)))
 }
 
 fn exit_of(report: &Report) -> Exit {
@@ -114,7 +127,8 @@ fn progress_bar(context: &Context) -> ProgressBar {
 }
 
 /// The report for machines; `result`, `entries`, `signatures`, `disclosures`, `fresh` and `first_bad` never change.
-fn to_json(report: &Report) -> Value {
+/// `decisions_judged` is null unless the process was asked.
+fn to_json(report: &Report, rules: bool) -> Value {
     let findings: Vec<Value> = report
         .findings
         .iter()
@@ -147,13 +161,15 @@ fn to_json(report: &Report) -> Value {
         "late": report.late,
         "by_compromised_keys": report.by_compromised_keys,
         "by_recovered_keys": report.by_recovered_keys,
+        "decisions_judged": rules.then_some(report.decisions_judged),
+        "unjudged": report.unjudged,
         "vouchers": vouchers,
         "findings": findings,
         "findings_count": report.findings_count,
     })
 }
 
-fn human(context: &Context, report: &Report) -> String {
+fn human(context: &Context, report: &Report, rules: bool) -> String {
     let out = context.out;
     let (tone, verdict) = match report.outcome {
         Outcome::Verified => (Tone::Good, "VERIFIED"),
@@ -191,6 +207,14 @@ fn human(context: &Context, report: &Report) -> String {
         }
     }
     pairs.push(("rules", report.rules_version.clone().unwrap_or_else(|| "unknown".to_owned())));
+    pairs.push((
+        "decisions",
+        if rules {
+            format!("{} judged by the gates of the process", report.decisions_judged)
+        } else {
+            "not judged by the gates of the process (--rules)".to_owned()
+        },
+    ));
     pairs.push(("vouched for", vouched(report)));
     text.push_str(&out.pairs(&pairs));
     if let Some(seq) = report.first_bad {

@@ -15,6 +15,7 @@ mod limits;
 mod lists;
 mod opening;
 mod queue;
+mod refusals;
 mod rotation;
 mod seen;
 

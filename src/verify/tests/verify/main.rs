@@ -11,6 +11,7 @@ mod forgeries;
 mod honest;
 mod hostile;
 mod limits;
+mod process;
 mod script;
 mod witnesses;
 mod writers;

@@ -678,6 +678,10 @@ impl Policy for NoReopening {
         if refused { Err(Objection::Unmet(Unmet { gates: vec![gate], incident: None })) } else { Ok(()) }
     }
 
+    fn judges(&self, statement: &Statement) -> bool {
+        statement.event.as_str() == "incident.reopened"
+    }
+
     fn forget(&mut self, _: &Id) {}
 
     fn forget_all(&mut self) {}
