@@ -2,7 +2,7 @@
 
 use blotter_record::{ActorId, Event, EventName, Id, Statement};
 
-use crate::incident::{Action, Entered, Incident, Lesson, Made, Opened, Risk, Run, Said, Scope, Severity, Task};
+use crate::incident::{Action, Entered, Incident, Made, Opened, Risk, Run, Said, Scope, Severity, Task};
 use crate::phase::Phase;
 
 impl Incident {
