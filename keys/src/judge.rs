@@ -193,7 +193,7 @@ pub enum Refusal {
     Unknown(String),
     /// The process forbids it.
     #[error("gates are unmet: {0}")]
-    Policy(#[from] blotter_record::Unmet),
+    Policy(blotter_record::Unmet),
 }
 
 impl Refusal {

@@ -14,8 +14,9 @@ use blotter_keys::signer::{Signer, SigningInput};
 use blotter_ledger::{
     Appended, DATABASE, Error, Ledger, LedgerKeys, Opening, Prepared, Read, Software, Sqlite, Tree, read,
 };
+use blotter_process::Process;
 use blotter_record::{
-    ActorId, Attribution, Draft, Id, Instant, Json, Jti, Permissive, Precision, Presentation, Seen, Unsigned, Via,
+    ActorId, Attribution, Draft, Id, Instant, Json, Jti, Precision, Presentation, Seen, Unsigned, Via,
 };
 
 use crate::context::{Context, binary_sha256, new_jti, now_us, random, random_bytes};
@@ -111,7 +112,7 @@ pub(crate) fn open_writer(context: &Context) -> Result<Ledger> {
     let opening = Opening {
         keys: LedgerKeys { checkpoint, actor },
         state_dir: context.state_dir()?,
-        policy: Box::new(Permissive),
+        policy: Box::new(Process::default()),
         clock: Box::new(now_us),
         random: Box::new(random),
         software: Software { version: env!("CARGO_PKG_VERSION").to_owned(), binary_sha256: binary_sha256() },

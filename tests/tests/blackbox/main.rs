@@ -5,8 +5,10 @@
 
 mod cli;
 mod contract;
+mod demo;
 mod examples;
 mod forward;
+mod gates;
 mod hostile;
 mod intake;
 mod judges;

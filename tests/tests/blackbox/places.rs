@@ -21,7 +21,7 @@ impl Place {
         place
     }
 
-    /// `blotter demo`: a whole incident.
+    /// `blotter demo`: incidents through their phases, imported history, and what is open.
     pub(crate) fn played() -> Self {
         let place = Self { base: tempfile::tempdir().unwrap() };
         let output = place.run(&["demo"]);
@@ -47,6 +47,17 @@ impl Place {
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
         self.dir().join("ledger.db")
+    }
+
+    /// How many entries it has, by its anchor.
+    pub(crate) fn size(&self) -> u64 {
+        json(&std::fs::read_to_string(self.dir().join("anchor.json")).unwrap())["size"].as_u64().unwrap()
+    }
+
+    /// The first entry of that event.
+    pub(crate) fn first(&self, event: &str) -> u64 {
+        let log = self.done(&["log", "--json", "--all", "--event", event]);
+        json(log.lines().next().unwrap_or_else(|| panic!("no {event}")))["seq"].as_u64().unwrap()
     }
 
     /// The binary with this ledger, and nothing of the user's.

@@ -1,11 +1,12 @@
 //! The binary as a client of its own server: what a person does with `--server`, and what they are told when a server lies.
 //! The judge of what is shown is the same binary with the ledger's directory before it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -158,13 +159,27 @@ fn the_tiles_of_a_server_are_those_of_the_directory() {
     guest.done(&["tiles", "--out", "tiles"]);
     let here = place.beside("tiles");
     place.done(&["tiles", "--out", here.to_str().unwrap()]);
-    for file in ["checkpoint", "tile/0/000.p", "tile/entries/000.p"] {
-        let read = |path: PathBuf| match path.is_dir() {
-            true => fs::read(fs::read_dir(path).unwrap().next().unwrap().unwrap().path()).unwrap(),
-            false => fs::read(path).unwrap(),
-        };
-        assert_eq!(read(guest.path("tiles").join(file)), read(here.join(file)), "{file}");
+    let (theirs, ours) = (files(&guest.path("tiles")), files(&here));
+    assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
+    assert!(ours.keys().any(|name| name.starts_with("tile/entries/")) && ours.contains_key("checkpoint"), "{ours:?}");
+    for (name, bytes) in ours {
+        assert_eq!(theirs[&name], bytes, "{name}");
     }
+}
+
+/// All files below a directory, by their paths in it.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => {
+                found.extend(files(&entry.path()).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)))
+            }
+            false => _ = found.insert(name, fs::read(entry.path()).unwrap()),
+        }
+    }
+    found
 }
 
 #[test]
@@ -420,8 +435,8 @@ impl Forged {
 
     /// The tile of leaf hashes has the forged one.
     fn in_tile(&self, path: &str, mut body: Vec<u8>) -> Vec<u8> {
-        if path.starts_with("/tile/0/") {
-            let at = self.seq as usize * 32;
+        if path.starts_with(&format!("/tile/0/{:03}", self.seq / 256)) {
+            let at = self.seq as usize % 256 * 32;
             body[at..at + 32].copy_from_slice(&self.leaf.0);
         }
         body

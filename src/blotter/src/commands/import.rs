@@ -76,17 +76,37 @@ pub(crate) fn run(context: &Context, args: &Import) -> Result<Exit> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let speaker = Speaker::of(keystore::signer(context, Some(&work.keyring))?, &work.keyring)?;
-    let import = work.start(&speaker)?;
-    let actors = work.enrol(&speaker, &named, known)?;
-    work.keyring = keyring_of(&ledger)?;
-    let added = work.enter(&import, &actors, new, &mut summary, &interrupted)?;
-    work.complete(&import, added, &summary)?;
+    let (import, added) = work.record(&speaker, &named, known, new, &mut summary, &interrupted)?;
     ledger.read(|store| Ok(write_anchor(context.dir(), store, &read::open_keyring(store)?.keyring)))??;
     let exit = work.report(Some(&import), added, &summary);
     if interrupted.load(Ordering::Relaxed) {
         bail!("interrupted; what was recorded stays, and the same command goes on from there");
     }
     Ok(exit)
+}
+
+/// Imports a file into a ledger that this process has open; says how many statements were added.
+///
+/// # Errors
+/// Also if a row was left out.
+pub(crate) fn servicenow(
+    context: &Context,
+    ledger: &Ledger,
+    speaker: &Speaker,
+    file: &Path,
+    timezone: &str,
+) -> Result<u64> {
+    let args = &Servicenow { file: file.to_owned(), timezone: timezone.to_owned() };
+    let zone: Zone = timezone.parse()?;
+    let named = persons(open(file)?, zone).with_context(|| file.display().to_string())?;
+    let mut work = Work { context, ledger, args, zone, sha256: sha256_of(file)?, keyring: keyring_of(ledger)? };
+    let known = ledger.read(|store| known_actors(store, &work.keyring))?;
+    let (new, mut summary) = work.count_new()?;
+    let (_, added) = work.record(speaker, &named, known, new, &mut summary, &AtomicBool::new(false))?;
+    match summary.reasons.first() {
+        None => Ok(added),
+        Some((_, reason)) => bail!("{}: {reason}", file.display()),
+    }
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -161,6 +181,24 @@ impl Work<'_> {
             }
         }
         Ok((new, summary))
+    }
+
+    /// The whole import; its stream, and how many statements were added.
+    fn record(
+        &mut self,
+        speaker: &Speaker,
+        named: &[String],
+        known: HashMap<String, ActorId>,
+        new: u64,
+        summary: &mut Summary,
+        interrupted: &AtomicBool,
+    ) -> Result<(Id, u64)> {
+        let import = self.start(speaker)?;
+        let actors = self.enrol(speaker, named, known)?;
+        self.keyring = keyring_of(self.ledger)?;
+        let added = self.enter(&import, &actors, new, summary, interrupted)?;
+        self.complete(&import, added, summary)?;
+        Ok((import, added))
     }
 
     fn has(&self, jti: &Jti) -> Result<bool> {
