@@ -207,7 +207,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     fn create() -> String {
         tables().map(Table::create).collect()

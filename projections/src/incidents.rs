@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use blotter_process::{Incident, Phase, Said};
-use blotter_record::{Event, Id};
+use blotter_record::{Decision, Event, Id};
 
 use crate::table::{Cell, Row, Table, int, table, text};
 
@@ -17,6 +17,48 @@ pub struct Case {
     pub milestones: BTreeMap<Milestone, (i64, u64)>,
     /// The states that it was in, oldest first; each holds from its entry until the next one's.
     pub versions: Vec<Version>,
+    /// Decisions that were taken in it, in their order.
+    pub decisions: Vec<Decided>,
+    /// What was done with its evidence, in its order.
+    pub custody: Vec<Held>,
+}
+
+/// A decision, and what its signer had before them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Its entry.
+    pub seq: u64,
+    /// What it is.
+    pub event: &'static str,
+    /// Who signed it.
+    pub by: String,
+    /// Size of the log that its signer had verified.
+    pub seen_size: Option<u64>,
+    /// Entries of the incident that came in between what they had seen and where it landed.
+    pub slipped: Option<u64>,
+    /// Whether it was taken back.
+    pub retracted: bool,
+}
+
+/// A link of a chain of custody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its entry.
+    pub seq: u64,
+    /// The evidence.
+    pub evidence: Id,
+    /// What was done.
+    pub event: &'static str,
+    /// Who says so.
+    pub by: String,
+    /// To whom it was given.
+    pub to: Option<String>,
+    /// What for, or by which method.
+    pub purpose: Option<String>,
+    /// Whether a check of its hash found it unchanged.
+    pub matches: Option<bool>,
+    /// When it happened, in microseconds since 1970.
+    pub at_us: i64,
 }
 
 /// What is kept of every state that an incident was in, so that lists can be shown as of any entry.
@@ -83,8 +125,11 @@ milestones! {
 impl Case {
     /// Takes one more entry of the stream `id`.
     pub fn fold(&mut self, id: &Id, said: Said<'_>) {
+        let before = self.incident.entries;
         self.incident.fold(id, said);
         let counts = !self.incident.retracted.contains(&said.statement.jti);
+        self.note_decision(id, said, before, counts);
+        self.note_custody(said);
         if let Some(event) = said.statement.event.known().filter(|_| counts) {
             self.reach(event, said);
         }
@@ -93,6 +138,39 @@ impl Case {
         if !self.versions.last().is_some_and(same) {
             self.versions.push(version);
         }
+    }
+
+    /// `before`: entries of the stream before this one.
+    fn note_decision(&mut self, id: &Id, said: Said<'_>, before: u64, counts: bool) {
+        let Said { seq, statement, .. } = said;
+        let Some(event) = statement.event.known().filter(|event| event.rule().decision != Decision::No) else { return };
+        let seen = statement.seen.as_ref();
+        let seen_of_it = seen.filter(|_| statement.sub == *id).map(|seen| seen.last.map_or(0, |(n, _)| n + 1));
+        self.decisions.push(Decided {
+            seq,
+            event: event.name(),
+            by: statement.actor().to_string(),
+            seen_size: seen.map(|seen| seen.size),
+            slipped: seen_of_it.map(|seen| before.saturating_sub(seen)),
+            retracted: !counts,
+        });
+    }
+
+    fn note_custody(&mut self, said: Said<'_>) {
+        let Said { seq, recorded_us, statement } = said;
+        let Some(event) = statement.event.known().filter(|_| statement.sub.kind() == "evidence") else { return };
+        let facts = &statement.facts;
+        let word = |name| facts.word(name).map(str::to_owned);
+        self.custody.push(Held {
+            seq,
+            evidence: statement.sub.clone(),
+            event: event.name(),
+            by: statement.actor().to_string(),
+            to: facts.actor("to").map(ToString::to_string),
+            purpose: word("purpose").or_else(|| word("method")),
+            matches: facts.get("match").map(|_| facts.is_true("match")),
+            at_us: statement.occurred.as_ref().map_or(recorded_us, blotter_record::Instant::unix_us),
+        });
     }
 
     fn version(&self, seq: u64) -> Version {
@@ -160,7 +238,36 @@ impl Case {
         self.history(id, &mut rows);
         self.hanging(id, &mut rows);
         self.learned(id, &mut rows);
+        self.answerable(id, &mut rows);
         rows
+    }
+
+    /// Who decided what, and who had the evidence.
+    fn answerable(&self, id: &Id, rows: &mut Vec<Row>) {
+        rows.extend(self.decisions.iter().map(|decided| {
+            DECISION.row([
+                id.as_str().into(),
+                decided.seq.into(),
+                decided.event.into(),
+                decided.by.as_str().into(),
+                decided.seen_size.into(),
+                decided.slipped.into(),
+                decided.retracted.into(),
+            ])
+        }));
+        rows.extend(self.custody.iter().map(|held| {
+            CUSTODY.row([
+                id.as_str().into(),
+                held.seq.into(),
+                held.evidence.as_str().into(),
+                held.event.into(),
+                held.by.as_str().into(),
+                held.to.clone().into(),
+                held.purpose.clone().into(),
+                held.matches.into(),
+                held.at_us.into(),
+            ])
+        }));
     }
 
     fn row(&self, id: &Id, first_seq: u64) -> Row {
@@ -347,8 +454,9 @@ impl Case {
 }
 
 /// The tables of incidents, in the order of their digest.
-pub static TABLES: &[&Table] =
-    &[&INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION];
+pub static TABLES: &[&Table] = &[
+    &INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION, &DECISION, &CUSTODY,
+];
 
 /// One row an incident.
 pub static INCIDENT: Table = table(
@@ -547,4 +655,40 @@ pub static ACTION: Table = table(
         int("effective", "1: found effective, 0: not; NULL: not verified yet"),
     ],
     &[&["owner", "due_us"]],
+);
+
+/// One row a decision in an incident.
+pub static DECISION: Table = table(
+    "decision",
+    "a decision taken in an incident: who signed it, having seen what",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("seq", "the entry"),
+        text("event", "what was decided"),
+        text("by", "who signed it; the roles that they held then are in the keyring as of that entry"),
+        int("seen_size", "entries of the log that its signer had verified"),
+        int("slipped", "entries of the incident that came in after what they had seen"),
+        int("retracted", "1: it was taken back"),
+    ],
+    &[&["by"]],
+);
+
+/// One row a link in a chain of custody.
+pub static CUSTODY: Table = table(
+    "custody",
+    "what was done with evidence, and by whom",
+    2,
+    &[
+        text("incident", "the incident"),
+        int("seq", "the entry"),
+        text("evidence", "the evidence's stream"),
+        text("event", "what was done"),
+        text("by", "who says so"),
+        text("given_to", "to whom it was given"),
+        text("purpose", "what for, or by which method"),
+        int("matches", "1: its hash was found unchanged, 0: it was not"),
+        int("at_us", "when, as said"),
+    ],
+    &[&["evidence"]],
 );

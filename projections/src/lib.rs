@@ -23,5 +23,5 @@ pub use moment::{
 };
 pub use replay::{Replayed, replace, replay, state_digest};
 pub use table::{Cell, Column, Kind, Table};
-pub use views::{LogEntry, Source, VIEWS, ViewError, read_only};
+pub use views::{LogEntry, Source, VIEWS, ViewError, facts_size, is_stale, read_only};
 pub use words::{WORD_CHARS_MAX, Words};

@@ -92,7 +92,7 @@ pub struct LogIndex {
 }
 
 /// The view behind the index.
-struct LogRows;
+pub(crate) struct LogRows;
 
 impl View for LogRows {
     const NAME: &'static str = "log";

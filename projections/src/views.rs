@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::facts::Fold;
+use crate::log_index::LogRows;
+use crate::words::WordRows;
 use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -77,6 +80,11 @@ pub(crate) trait View {
     /// Changes whenever the rows would: then the view is built anew.
     const VERSION: i64;
 
+    /// Its name and version.
+    fn version() -> (&'static str, i64) {
+        (Self::NAME, Self::VERSION)
+    }
+
     /// The statements that make its tables.
     fn create() -> String;
 
@@ -124,6 +132,28 @@ pub fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
     Ok(db)
+}
+
+/// Whether the views in a file are of another version of this program than theirs now: they can still be read, as far as
+/// they have what is asked for, but are to be built anew.
+pub fn is_stale(path: &Path) -> bool {
+    let version = |db: &Connection, name: &str| {
+        db.query_row("SELECT version FROM view WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).optional()
+    };
+    let differs = |db: &Connection| {
+        let known = [LogRows::version(), Fold::version(), WordRows::version()];
+        known.iter().any(|(name, now)| version(db, name).is_ok_and(|version| version.is_some_and(|then| then != *now)))
+    };
+    path.exists() && read_only(path).is_ok_and(|db| differs(&db))
+}
+
+/// How many entries the view of facts in a file has.
+///
+/// # Errors
+/// If it can't be read.
+pub fn facts_size(db: &Connection) -> rusqlite::Result<u64> {
+    let size = db.query_row("SELECT size FROM view WHERE name = ?1", [Fold::NAME], |row| row.get::<_, i64>(0));
+    size.optional().map(|size| size.map_or(0, i64::unsigned_abs))
 }
 
 /// Opens `views.db`, and throws away a damaged one.

@@ -13,7 +13,7 @@ pub const WORD_CHARS_MAX: usize = 4_000;
 /// Values that nobody searches by words: originals and documents are found by what is said about them.
 const NOT_INDEXED: [&str; 2] = ["raw", "document"];
 
-struct WordRows;
+pub(crate) struct WordRows;
 
 impl View for WordRows {
     const NAME: &'static str = "words";

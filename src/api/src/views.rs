@@ -7,7 +7,9 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use blotter_ledger::{Error, Read};
-use blotter_projections::{Facts, LogEntry, LogIndex, Source, ViewError, Words, read_only};
+use blotter_projections::{
+    Facts, LogEntry, LogIndex, Source, ViewError, Words, facts_size, is_stale, read_only, replace,
+};
 use blotter_record::{Hash, Id, Json, Jti};
 use rusqlite::Connection;
 
@@ -26,13 +28,21 @@ const REST_MS: u64 = 1_000;
 pub(crate) struct Views {
     path: PathBuf,
     followed: AtomicBool,
+    /// The views are of an older version, and serve until they are built anew.
+    stale: AtomicBool,
     position: Mutex<u64>,
     moved: Condvar,
 }
 
 impl Views {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, followed: AtomicBool::new(false), position: Mutex::new(0), moved: Condvar::new() }
+        Self {
+            path,
+            followed: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
+            position: Mutex::new(0),
+            moved: Condvar::new(),
+        }
     }
 
     /// The file.
@@ -47,6 +57,11 @@ impl Views {
             tracing::error!(why, "the views can't be read");
             Problem::new("unavailable", "the views can't be read; the server's log says why")
         };
+        if self.stale.load(Ordering::Relaxed) {
+            let db = read_only(&self.path).map_err(|error| unusable(error.to_string()))?;
+            let size = facts_size(&db).map_err(|error| unusable(error.to_string()))?;
+            return Ok((db, size));
+        }
         let size = store.size()?;
         if !self.followed.load(Ordering::Relaxed) {
             catch_up(&self.path, store, size, &mut None).map_err(|error| unusable(error.to_string()))?;
@@ -69,6 +84,9 @@ impl Views {
 
     /// Follows the log until `stop` says so.
     pub(crate) fn follow(&self, app: &App, stop: &AtomicBool) {
+        if is_stale(&self.path) {
+            self.renew(app, stop);
+        }
         self.followed.store(true, Ordering::Relaxed);
         // Where the views already are: a step never ends before that.
         let there =
@@ -89,6 +107,32 @@ impl Views {
             app.ledger.wait_beyond(done, Duration::from_millis(500));
         }
         self.followed.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Views {
+    /// Builds the views of an older version anew beside them; meanwhile the old ones are read.
+    fn renew(&self, app: &App, stop: &AtomicBool) {
+        tracing::info!("the views are of an older version; building them anew");
+        self.stale.store(true, Ordering::Relaxed);
+        let scratch = self.path.with_extension("db.new");
+        let (mut facts, mut done) = (None, 0);
+        while !stop.load(Ordering::Relaxed) {
+            match app.ledger.read(|store| Ok(catch_up(&scratch, store, done + STEP_ENTRIES, &mut facts))) {
+                Ok(Ok(size)) if size == app.ledger.size() || size == done => break,
+                Ok(Ok(size)) => done = size,
+                Ok(Err(error)) => rest("views", &error.to_string(), &mut facts),
+                Err(error) => rest("log", &error.to_string(), &mut facts),
+            }
+        }
+        drop(facts);
+        if !stop.load(Ordering::Relaxed)
+            && let Err(error) = replace(&self.path, &scratch)
+        {
+            // Then they are built where they stand.
+            tracing::warn!(%error, "the new views can't be put in place");
+        }
+        self.stale.store(false, Ordering::Relaxed);
     }
 }
 

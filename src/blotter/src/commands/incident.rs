@@ -2,6 +2,7 @@
 //! phase.
 
 mod assess;
+mod decisions;
 mod list;
 mod show;
 mod transition;
@@ -27,6 +28,7 @@ enum Command {
     Show(show::Show),
     Why(show::Why),
     Diff(show::Diff),
+    Decisions(decisions::Decisions),
     Gates(transition::Gates),
     Move(transition::Move),
     Assess(assess::Assess),
@@ -38,6 +40,7 @@ pub(crate) fn run(context: &Context, args: &Incident) -> Result<()> {
         Command::Show(args) => show::show(context, args),
         Command::Why(args) => show::why(context, args),
         Command::Diff(args) => show::diff(context, args),
+        Command::Decisions(args) => decisions::run(context, args),
         Command::Gates(args) => transition::gates(context, args),
         Command::Move(args) => transition::move_on(context, args),
         Command::Assess(args) => assess::run(context, args),
