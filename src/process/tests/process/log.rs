@@ -380,7 +380,7 @@ fn statement(said: &Say, audience: &str, count: u64, clock_us: i64) -> Statement
         event: said.event.clone(),
         occurred: Some(Instant::from_unix_us(clock_us).unwrap()),
         precision: Precision::Second,
-        seen: seen.then(|| Seen { last: None, size: 1, root: Hash([0; 32]) }),
+        seen: seen.then_some(Seen { last: None, size: 1, root: Hash([0; 32]) }),
         cause: Vec::new(),
         corrects: Vec::new(),
         via: Via::Cli,

@@ -7,13 +7,16 @@ use blotter_record::Role;
 use crate::log::{CAST, INC, Log, Refused, Say, list, say};
 use crate::script::{closed, deeds, enter, fresh_in, go_on, opened, overriding, ready_in, validated};
 
+/// A log, and what somebody is about to say.
+type Scene = fn() -> (Log, Say);
+
 /// A decision: in a log where it can be taken, and in one where it is too early.
 struct Row {
     decision: &'static str,
     owners: &'static [&'static str],
-    ready: fn() -> (Log, Say),
+    ready: Scene,
     /// The gates that refuse it, and where.
-    early: Option<(fn() -> (Log, Say), &'static [&'static str])>,
+    early: Option<(Scene, &'static [&'static str])>,
 }
 
 const MANAGER: &[&str] = &["secops_manager"];
