@@ -43,7 +43,7 @@ pub struct IncidentQuery {
 /// What a list is sorted by; each with the most urgent first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// The highest severity first; what has none yet stands above all.
+    /// What is open first, and of that what has no severity yet; then the highest severity.
     #[default]
     Severity,
     /// The newest first.
@@ -62,11 +62,16 @@ impl Sort {
     /// The expression that is sorted by, the greatest first. It is never NULL.
     fn key(self, as_of: bool) -> &'static str {
         match (self, as_of) {
-            (Self::Severity, false) => "ifnull(i.severity, 1000000000)",
-            (Self::Severity, true) => "ifnull(v.severity, 1000000000)",
+            (Self::Severity, false) => {
+                "(i.status = 'open') * 1000000 + ifnull(i.severity, (i.status = 'open') * 999999)"
+            }
+            (Self::Severity, true) => {
+                "(v.status = 'open') * 1000000 + ifnull(v.severity, (v.status = 'open') * 999999)"
+            }
             (Self::Opened, _) => "ifnull(i.opened_us, 0)",
             (Self::Updated, _) => "i.updated_us",
-            (Self::Id, _) => "0",
+            // A lone number would name a column.
+            (Self::Id, _) => "0 + 0",
         }
     }
 }

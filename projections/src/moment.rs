@@ -204,7 +204,7 @@ pub fn fields(case: &Case) -> Vec<Field> {
     let all = |seqs: &mut dyn Iterator<Item = u64>| seqs.collect::<BTreeSet<_>>().into_iter().collect::<Vec<u64>>();
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
     add("alerts", some(listed(i.alerts.keys())), all(&mut i.alerts.values().copied()));
-    add("intel", some(count(i.intel.len(), "considered")), i.intel.clone());
+    add("intel", some(count(i.intel.len(), "piece")), i.intel.clone());
     add("techniques", some(listed(i.techniques.keys())), all(&mut i.techniques.values().copied()));
     made!("root-cause", i.root_cause, Clone::clone);
     add("contained", some(listed(i.contained.keys())), all(&mut i.contained.values().copied()));
@@ -253,8 +253,8 @@ pub fn fields(case: &Case) -> Vec<Field> {
     let overrides = i.phases.iter().filter(|entered| !entered.overridden.is_empty());
     let told = overrides.clone().map(|entered| format!("{}: {}", entered.phase, entered.overridden.join(" ")));
     add("overridden", some(told.collect::<Vec<_>>().join("; ")), overrides.map(|entered| entered.seq).collect());
-    add("refused", some(count(i.refusals.len(), "decisions")), i.refusals.clone());
-    add("out-of-phase", some(count(i.out_of_phase.len(), "statements")), i.out_of_phase.clone());
+    add("refused", some(count(i.refusals.len(), "decision")), i.refusals.clone());
+    add("out-of-phase", some(count(i.out_of_phase.len(), "statement")), i.out_of_phase.clone());
     fields
 }
 
@@ -291,8 +291,13 @@ fn listed<T: ToString>(items: impl Iterator<Item = T>) -> String {
     items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// `3 decisions`; nothing if there are none.
 fn count(n: usize, what: &str) -> String {
-    if n == 0 { String::new() } else { format!("{n} {what}") }
+    match n {
+        0 => String::new(),
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    }
 }
 
 fn show_us(at_us: &i64) -> String {

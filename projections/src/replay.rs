@@ -1,13 +1,15 @@
 //! Replay: all views are built anew beside the live ones, from the first entry on, and compared with them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use blotter_record::Hash;
+use rusqlite::backup::Backup;
 use sha2::{Digest, Sha256};
 
 use crate::facts::Facts;
 use crate::log_index::LogIndex;
-use crate::views::{Source, ViewError, remove};
+use crate::views::{Source, ViewError, connect, read_only, remove};
 use crate::words::Words;
 
 /// How often live and new views are caught up before they are compared at the same size.
@@ -91,20 +93,16 @@ fn digests<S: Source>(
     digests().map_err(unusable)
 }
 
-/// Puts the views in `scratch` in the place of those in `live`. Whoever has these open keeps what they have until they
-/// open them again.
+/// Puts the views in `scratch` in the place of those in `live`, in one transaction: whoever has these open reads the old
+/// ones before it, and the new ones after it. Then `scratch` is gone.
 ///
 /// # Errors
-/// If the files can't be moved.
-pub fn replace(live: &Path, scratch: &Path) -> std::io::Result<()> {
-    for suffix in ["-wal", "-shm"] {
-        let mut name = scratch.as_os_str().to_owned();
-        name.push(suffix);
-        // Closed databases have none; were there one, the file alone would not be complete.
-        if Path::new(&name).exists() {
-            return Err(std::io::Error::other("the new views are still open"));
-        }
+/// If one of the files can't be used.
+pub fn replace(live: &Path, scratch: &Path) -> rusqlite::Result<()> {
+    {
+        let (from, mut to) = (read_only(scratch)?, connect(live)?);
+        Backup::new(&from, &mut to)?.run_to_completion(i32::MAX, Duration::from_millis(50), None)?;
     }
-    remove(live);
-    std::fs::rename(scratch, live)
+    remove(scratch);
+    Ok(())
 }

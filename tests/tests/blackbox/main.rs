@@ -20,6 +20,7 @@ mod served;
 mod server;
 mod strace;
 mod telemetry;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
