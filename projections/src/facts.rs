@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use blotter_process::Said;
 use blotter_record::{Event, Hash, Id, Statement};
 use rusqlite::{Connection, Transaction};
+use sha2::{Digest as _, Sha256};
 
 use crate::incidents::{self, Case};
 use crate::moment::{Moment, case_as_of, read_stream};
@@ -126,16 +127,19 @@ impl Fold {
         is_new: bool,
         touched: &mut Touched,
     ) -> Result<(), S::Error> {
-        if touched.rows.contains_key(stream) {
+        let known =
+            if touched.wants_rows { touched.rows.contains_key(stream) } else { self.states.contains_key(stream) };
+        if known {
             return Ok(());
         }
         if !self.states.contains_key(stream) {
             let state = if is_new { State::new(stream) } else { load(source, stream, at)? };
             self.states.extend(state.map(|state| (stream.clone(), state)));
         }
-        let state = self.states.get(stream).filter(|_| touched.wants_rows);
-        let rows = state.map_or_else(Vec::new, |state| state.rows(stream));
-        touched.rows.insert(stream.clone(), rows);
+        if touched.wants_rows {
+            let rows = self.states.get(stream).map_or_else(Vec::new, |state| state.rows(stream));
+            touched.rows.insert(stream.clone(), rows);
+        }
         Ok(())
     }
 
@@ -207,7 +211,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 2;
+    const VERSION: i64 = 3;
 
     fn create() -> String {
         tables().map(Table::create).collect()
@@ -296,30 +300,27 @@ impl Facts {
         &self.db
     }
 
-    /// The digest of each table's rows alone.
+    /// The digest of each table's rows, in the order of their keys.
     ///
     /// # Errors
     /// If the database can't be read.
     pub fn table_digests(&self) -> rusqlite::Result<Vec<(&'static str, Hash)>> {
-        let digest = |table: &'static Table| {
-            let mut digest = Digester::new(Fold::NAME, Fold::VERSION);
-            table.digest(&self.db, &mut digest)?;
-            Ok((table.name, digest.finish()))
-        };
+        let digest = |table: &'static Table| Ok((table.name, table.digest(&self.db, Digester::new(table))?));
         tables().map(digest).collect()
     }
 
-    /// SHA-256 over all rows, in the order of tables and keys.
+    /// SHA-256 over the digests of all tables.
     ///
     /// # Errors
     /// If the database can't be read.
     pub fn digest(&self) -> rusqlite::Result<Hash> {
-        let mut digest = Digester::new(Fold::NAME, Fold::VERSION);
-        for table in tables() {
-            table.digest(&self.db, &mut digest)?;
-        }
-        Ok(digest.finish())
+        Ok(over(self.table_digests()?.into_iter().map(|(_, digest)| digest)))
     }
+}
+
+fn over(digests: impl Iterator<Item = Hash>) -> Hash {
+    let hasher = Sha256::new().chain_update(format!("blotter/view/{}/{}\n", Fold::NAME, Fold::VERSION));
+    Hash(digests.fold(hasher, |hasher, digest| hasher.chain_update(digest.0)).finalize().into())
 }
 
 /// Folds the entries of a log before `end` without any tables; the digest is that of [`Facts::digest`]. All states are in
@@ -339,12 +340,17 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
         at = next;
         progress(at, end);
     }
-    let mut rows: Vec<Row> = fold.states.iter().flat_map(|(stream, state)| state.rows(stream)).collect();
-    rows.sort_by(Row::order);
-    let mut digest = Digester::new(Fold::NAME, Fold::VERSION);
-    for table in tables() {
-        digest.table(table);
-        rows.iter().filter(|row| std::ptr::eq(row.table, table)).for_each(|row| digest.row(row));
+    // Streams in their order, and of each its rows in theirs: so every table's rows come in the order of their keys.
+    let mut digesters: Vec<(&'static Table, Digester)> = tables().map(|table| (table, Digester::new(table))).collect();
+    let mut streams: Vec<&Id> = fold.states.keys().collect();
+    streams.sort_unstable();
+    for stream in streams {
+        let mut rows = fold.states[stream].rows(stream);
+        rows.sort_unstable_by(Row::order);
+        for row in &rows {
+            let of_table = digesters.iter_mut().find(|(table, _)| std::ptr::eq(*table, row.table));
+            of_table.expect("a row is of one of the tables").1.row(row);
+        }
     }
-    Ok(digest.finish())
+    Ok(over(digesters.into_iter().map(|(_, digester)| digester.finish())))
 }

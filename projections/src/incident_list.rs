@@ -59,22 +59,23 @@ impl Sort {
     pub const ALL: [(&'static str, Self); 4] =
         [("severity", Self::Severity), ("opened", Self::Opened), ("updated", Self::Updated), ("id", Self::Id)];
 
-    /// The expression that is sorted by, the greatest first. It is never NULL.
+    /// The expression that is sorted by, the greatest first, and of what is alike the greatest id.
     fn key(self, as_of: bool) -> &'static str {
         match (self, as_of) {
-            (Self::Severity, false) => {
-                "(i.status = 'open') * 1000000 + ifnull(i.severity, (i.status = 'open') * 999999)"
-            }
+            (Self::Severity, false) => "i.rank",
             (Self::Severity, true) => {
                 "(v.status = 'open') * 1000000 + ifnull(v.severity, (v.status = 'open') * 999999)"
             }
-            (Self::Opened, _) => "ifnull(i.opened_us, 0)",
+            (Self::Opened, _) => "i.opened_us",
             (Self::Updated, _) => "i.updated_us",
             // A lone number would name a column.
             (Self::Id, _) => "0 + 0",
         }
     }
 }
+
+/// The place of what was never opened, behind all that was.
+const NEVER: i64 = i64::MIN;
 
 /// A place in a sorted list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,13 +141,17 @@ pub fn incidents(db: &Connection, query: &IncidentQuery) -> rusqlite::Result<Inc
     }));
     let key = query.sort.key(then);
     if let Some(Cursor { key: at, id }) = &query.after {
-        let (at, id) = (bind((*at).into()), bind(id.clone().into()));
-        conditions.push(format!("({key} < {at} OR ({key} = {at} AND i.id > {id}))"));
+        let (at_place, id) = (bind((*at).into()), bind(id.clone().into()));
+        conditions.push(match (query.sort, *at) {
+            (Sort::Opened, NEVER) => format!("{key} IS NULL AND i.id < {id}"),
+            (Sort::Opened, _) => format!("(({key}, i.id) < ({at_place}, {id}) OR {key} IS NULL)"),
+            _ => format!("({key}, i.id) < ({at_place}, {id})"),
+        });
     }
     let columns = if then { THEN } else { NOW };
     let limit = bind(i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX).into());
     let sql = format!(
-        "SELECT {columns}, {key} AS sort_key FROM {from} WHERE {} ORDER BY {key} DESC, i.id LIMIT {limit}",
+        "SELECT {columns}, {key} AS sort_key FROM {from} WHERE {} ORDER BY {key} DESC, i.id DESC LIMIT {limit}",
         conditions.join(" AND ")
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -155,7 +160,7 @@ pub fn incidents(db: &Connection, query: &IncidentQuery) -> rusqlite::Result<Inc
     let mut found = statement.query(params_from_iter(values))?;
     let (mut rows, mut keys) = (Vec::new(), Vec::new());
     while let Some(row) = found.next()? {
-        keys.push(row.get::<_, i64>(width)?);
+        keys.push(row.get::<_, Option<i64>>(width)?.unwrap_or(NEVER));
         rows.push((0..width).map(|n| Cell::read(row, n)).collect::<rusqlite::Result<Vec<_>>>()?);
     }
     let more = rows.len() > query.limit;

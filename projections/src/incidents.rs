@@ -133,11 +133,21 @@ impl Case {
         if let Some(event) = said.statement.event.known().filter(|_| counts) {
             self.reach(event, said);
         }
-        let version = self.version(said.seq);
-        let same = |last: &Version| Version { seq: last.seq, ..version.clone() } == *last;
-        if !self.versions.last().is_some_and(same) {
+        if !self.versions.last().is_some_and(|last| self.is_as(last)) {
+            let version = self.version(said.seq);
             self.versions.push(version);
         }
+    }
+
+    /// Whether it is in the state of `version`, whenever that began.
+    fn is_as(&self, version: &Version) -> bool {
+        let Incident { verdict, lead, category, severity, .. } = &self.incident;
+        version.status == self.incident.status()
+            && version.phase == self.incident.current_phase()
+            && version.severity == severity.as_ref().map(|made| made.value.level)
+            && version.verdict.as_deref() == verdict.as_ref().map(|made| made.value.as_str())
+            && version.lead.as_deref() == lead.as_ref().map(|made| made.value.as_str())
+            && version.category.as_deref() == category.as_ref().map(|made| made.value.as_str())
     }
 
     /// `before`: entries of the stream before this one.
@@ -308,6 +318,7 @@ impl Case {
             incident.reopened.len().into(),
             first_seq.into(),
             incident.last_seq.into(),
+            rank(incident.status(), severity.as_ref().map(|made| made.value.level)).into(),
         ])
     }
 
@@ -453,6 +464,15 @@ impl Case {
     }
 }
 
+/// What stands first in a list of what needs somebody: open ones, of these what has no severity yet, then the severest.
+fn rank(status: &str, severity: Option<i64>) -> i64 {
+    match (status, severity) {
+        ("open", None) => 1_999_999,
+        ("open", Some(level)) => 1_000_000 + level.clamp(-999_999, 999_998),
+        (_, level) => level.unwrap_or(0).clamp(-999_999, 999_998),
+    }
+}
+
 /// The tables of incidents, in the order of their digest.
 pub static TABLES: &[&Table] = &[
     &INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION, &DECISION, &CUSTODY,
@@ -495,8 +515,9 @@ pub static INCIDENT: Table = table(
         int("reopened", "how often it was reopened"),
         int("first_seq", "its first entry"),
         int("last_seq", "its newest entry"),
+        int("rank", "what needs somebody: 1000000 if it is open, and the severity, or 999999 if an open one has none"),
     ],
-    &[&["status", "severity", "opened_us"], &["opened_us"], &["updated_us"], &["lead"]],
+    &[&["rank", "id"], &["status", "rank"], &["opened_us", "id"], &["updated_us", "id"], &["lead"]],
 );
 
 /// One row a state that an incident was in.

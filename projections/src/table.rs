@@ -233,9 +233,9 @@ impl Table {
     }
 
     /// All of its rows in the order of their keys.
-    fn select(&self, condition: &str) -> String {
+    fn select(&self) -> String {
         let names = self.names();
-        format!("SELECT {} FROM {} {condition} ORDER BY {}", names.join(", "), self.name, names[..self.key].join(", "))
+        format!("SELECT {} FROM {} ORDER BY {}", names.join(", "), self.name, names[..self.key].join(", "))
     }
 
     fn read(&'static self, row: &SqlRow<'_>) -> rusqlite::Result<Row> {
@@ -243,27 +243,21 @@ impl Table {
         Ok(Row { table: self, cells: cells.collect::<rusqlite::Result<_>>()? })
     }
 
-    /// Its rows that belong to `stream`, in the order of their keys.
+    /// The digest of all its rows.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub fn rows_of(&'static self, db: &Connection, stream: &str) -> rusqlite::Result<Vec<Row>> {
-        let mut query = db.prepare_cached(&self.select(&format!("WHERE {} = ?1", self.columns[0].name)))?;
-        query.query_map([stream], |row| self.read(row))?.collect()
-    }
-
-    /// Adds all its rows to a digest.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub fn digest(&'static self, db: &Connection, digest: &mut Digester) -> rusqlite::Result<()> {
-        let mut query = db.prepare(&self.select(""))?;
+    pub(crate) fn digest(
+        &'static self,
+        db: &Connection,
+        mut digester: Digester,
+    ) -> rusqlite::Result<blotter_record::Hash> {
+        let mut query = db.prepare(&self.select())?;
         let mut rows = query.query([])?;
-        digest.table(self);
         while let Some(row) = rows.next()? {
-            digest.row(&self.read(row)?);
+            digester.row(&self.read(row)?);
         }
-        Ok(())
+        Ok(digester.finish())
     }
 }
 
@@ -303,22 +297,17 @@ fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
 }
 
 /// SHA-256 over the rows of tables, in the order of their keys: the same for the same log, however the rows came to be.
-pub struct Digester(Sha256);
+pub(crate) struct Digester(Sha256);
 
 impl Digester {
-    /// Over the rows of a view of that name and version.
-    pub fn new(view: &str, version: i64) -> Self {
-        Self(Sha256::new().chain_update(format!("blotter/view/{view}/{version}\n")))
-    }
-
-    /// From here on, rows of this table.
-    pub fn table(&mut self, table: &Table) {
-        self.0.update(format!("{}\n", table.name));
+    /// Over the rows of a table.
+    pub(crate) fn new(table: &Table) -> Self {
+        Self(Sha256::new().chain_update(format!("blotter/table/{}\n", table.name)))
     }
 
     /// The next row: its cells with tabs between them; NULL is empty, a text begins with `'`. No cell holds a tab or a
     /// newline: facts have none.
-    pub fn row(&mut self, row: &Row) {
+    pub(crate) fn row(&mut self, row: &Row) {
         for (n, cell) in row.cells.iter().enumerate() {
             self.0.update(if n == 0 { "" } else { "\t" });
             match cell {
@@ -334,7 +323,7 @@ impl Digester {
     }
 
     /// The digest.
-    pub fn finish(self) -> blotter_record::Hash {
+    pub(crate) fn finish(self) -> blotter_record::Hash {
         blotter_record::Hash(self.0.finalize().into())
     }
 }

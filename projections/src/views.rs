@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 pub const VIEWS: &str = "views.db";
 
 /// Entries folded and saved at once.
-pub(crate) const BATCH_ENTRIES: usize = 8_192;
+pub(crate) const BATCH_ENTRIES: usize = 16_384;
 /// How long another process may hold the file before we do without it.
 const BUSY_MS_MAX: u64 = 2_000;
 /// The format of the table of positions.

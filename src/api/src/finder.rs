@@ -128,8 +128,8 @@ impl Source for Log<'_> {
 
     fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
         let seqs = self.0.stream_seqs(stream, from_n, limit)?;
-        let entry = |seq| self.entries(seq, 1)?.pop().ok_or(Error::Corrupt { seq, what: "not there".into() });
-        seqs.into_iter().map(entry).collect()
+        let entries = read::entries_at(self.0, &seqs)?;
+        Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
     }
 
     fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Error> {

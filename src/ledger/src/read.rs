@@ -39,6 +39,27 @@ pub fn entries(store: &dyn Read, from: u64, limit: usize) -> Result<Vec<ReadEntr
     stored.into_par_iter().map(|stored| Ok(read(stored)?)).collect()
 }
 
+/// Reads the entries of these seqs, which rise; runs of them in one go.
+///
+/// # Errors
+/// If the store can't be read, or one of them is not there, or is no entry.
+pub fn entries_at(store: &dyn Read, seqs: &[u64]) -> Result<Vec<ReadEntry>, Error> {
+    let mut stored = Vec::with_capacity(seqs.len());
+    for run in seqs.chunk_by(|a, b| a + 1 == *b) {
+        let found = store.entries(run[0], run.len())?;
+        if let Some((seq, _)) =
+            run.iter().zip(0..).find(|(seq, n)| found.get(*n).is_none_or(|found| found.seq != **seq))
+        {
+            return Err(Error::Corrupt { seq: *seq, what: "not there".into() });
+        }
+        stored.extend(found);
+    }
+    if stored.len() < PARALLEL_MIN {
+        return stored.into_iter().map(|stored| Ok(read(stored)?)).collect();
+    }
+    stored.into_par_iter().map(|stored| Ok(read(stored)?)).collect()
+}
+
 fn read(stored: Stored) -> Result<ReadEntry, StoreError> {
     if stored.is_expunged() {
         return Ok(ReadEntry { stored, said: None });

@@ -23,8 +23,11 @@ impl Incident {
         if self.retracted.contains(&statement.jti) && !known.is_some_and(moves) {
             return;
         }
-        let counted = self.events.entry(statement.event.as_str().to_owned()).or_default();
-        *counted = (counted.0 + 1, seq);
+        // Most have happened before: then no name is copied.
+        match self.events.get_mut(statement.event.as_str()) {
+            Some(counted) => *counted = (counted.0 + 1, seq),
+            None => _ = self.events.insert(statement.event.as_str().to_owned(), (1, seq)),
+        }
         let event = match &statement.event {
             EventName::Known(event) => *event,
             EventName::Custom(_) | EventName::Unknown(_) => {
