@@ -9,6 +9,8 @@ use blotter_process::Said;
 use blotter_record::{Event, Hash, Id, Statement};
 use rusqlite::{Connection, Transaction};
 
+use crate::alerts::threshold::{THRESHOLD, Thresholds};
+use crate::alerts::{self, Alert};
 use crate::incidents::{self, Case};
 use crate::table::{Digester, Row, Table, save};
 use crate::views::{BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, unusable, with_views};
@@ -20,13 +22,15 @@ const READ_ENTRIES: usize = 1_024;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    incidents::TABLES.iter().copied()
+    incidents::TABLES.iter().chain(alerts::TABLES).copied().chain([&THRESHOLD])
 }
 
 /// What a stream adds up to.
 #[derive(Debug, Clone)]
 enum State {
     Incident(Box<Case>),
+    Alert(Box<Alert>),
+    Policy(Box<Thresholds>),
 }
 
 impl State {
@@ -34,6 +38,8 @@ impl State {
     fn new(stream: &Id) -> Option<Self> {
         match stream.kind() {
             "incident" => Some(Self::Incident(Box::default())),
+            "alert" => Some(Self::Alert(Box::default())),
+            "policy" => Some(Self::Policy(Box::default())),
             _ => None,
         }
     }
@@ -41,6 +47,17 @@ impl State {
     fn fold(&mut self, stream: &Id, said: Said<'_>) {
         match self {
             Self::Incident(case) => case.fold(stream, said),
+            Self::Alert(alert) => alert.fold(stream, said),
+            Self::Policy(thresholds) => thresholds.fold(stream, said),
+        }
+    }
+
+    /// Takes note of what `statement` takes back, before the fold comes to what that is.
+    fn note_retraction(&mut self, statement: &Statement) {
+        match self {
+            Self::Incident(case) => case.incident.note_retraction(statement),
+            Self::Alert(alert) => alert.note_retraction(statement),
+            Self::Policy(thresholds) => thresholds.note_retraction(statement),
         }
     }
 
@@ -48,12 +65,16 @@ impl State {
     fn is_undone_by(&self, statement: &Statement) -> bool {
         match self {
             Self::Incident(case) => case.incident.is_undone_by(statement),
+            Self::Alert(alert) => alert.is_undone_by(statement),
+            Self::Policy(thresholds) => thresholds.is_undone_by(statement),
         }
     }
 
     fn rows(&self, stream: &Id) -> Vec<Row> {
         match self {
             Self::Incident(case) => case.rows(stream),
+            Self::Alert(alert) => alert.rows(stream),
+            Self::Policy(thresholds) => thresholds.rows(stream),
         }
     }
 }
@@ -191,30 +212,27 @@ impl Fold {
 fn load<S: Source>(source: &S, stream: &Id, end: u64) -> Result<Option<State>, S::Error> {
     let Some(mut state) = State::new(stream) else { return Ok(None) };
     let mut entries = read_stream(source, stream, end)?;
-    match &mut state {
-        State::Incident(case) => {
-            let lessons: BTreeSet<Id> =
-                entries.iter().filter_map(|(_, said)| said.as_ref()?.1.facts.id("lesson").cloned()).collect();
-            for lesson in lessons {
-                let published = read_stream(source, &lesson, end)?.into_iter().filter(|(_, said)| {
-                    said.as_ref().is_some_and(|(_, said)| said.event.known() == Some(Event::PlaybookPublished))
-                });
-                entries.extend(published);
-            }
-            entries.sort_by_key(|(seq, _)| *seq);
-            entries.dedup_by_key(|(seq, _)| *seq);
-            for (_, said) in &entries {
-                said.iter().for_each(|(_, statement)| case.incident.note_retraction(statement));
-            }
+    if let State::Incident(_) = &state {
+        let lessons: BTreeSet<Id> =
+            entries.iter().filter_map(|(_, said)| said.as_ref()?.1.facts.id("lesson").cloned()).collect();
+        for lesson in lessons {
+            let published = read_stream(source, &lesson, end)?.into_iter().filter(|(_, said)| {
+                said.as_ref().is_some_and(|(_, said)| said.event.known() == Some(Event::PlaybookPublished))
+            });
+            entries.extend(published);
         }
+        entries.sort_by_key(|(seq, _)| *seq);
+        entries.dedup_by_key(|(seq, _)| *seq);
+    }
+    for (_, said) in &entries {
+        said.iter().for_each(|(_, statement)| state.note_retraction(statement));
     }
     for (seq, said) in &entries {
         let Some((recorded_us, statement)) = said else { continue };
         let said = Said { seq: *seq, recorded_us: *recorded_us, statement };
         if statement.streams().any(|id| id == stream) {
             state.fold(stream, said);
-        } else {
-            let State::Incident(case) = &mut state;
+        } else if let State::Incident(case) = &mut state {
             for lesson in statement.about.iter().filter(|id| id.kind() == "lesson") {
                 case.incident.fold_lesson(lesson, *seq, statement);
             }
@@ -255,7 +273,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     fn create() -> String {
         tables().map(Table::create).collect()
