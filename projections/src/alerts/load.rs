@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::correlate::{Item, Kind};
-use super::queue::{QueuedAlert, Threshold};
+use super::queue::{Group, QueuedAlert, Threshold, group, suppress};
 
 /// Whether a reader may see an alert, by the incidents that it is linked to.
 pub type MaySee<'a> = &'a dyn Fn(&[String]) -> bool;
@@ -193,4 +193,18 @@ pub fn newest_criteria(db: &Connection) -> rusqlite::Result<Option<String>> {
         |row| row.get(0),
     )
     .optional()
+}
+
+/// Groups with what is suppressed in them, and the thresholds that say so.
+pub type Queue = (Vec<Group>, HashMap<String, Threshold>);
+
+/// The queue of the alerts that `may_see` admits.
+///
+/// # Errors
+/// If the database can't be read.
+pub fn queue(db: &Connection, read: Read<'_>, window_us: i64, may_see: MaySee<'_>) -> rusqlite::Result<Queue> {
+    let thresholds = thresholds(db)?;
+    let mut groups = group(alerts(db, read, may_see)?, window_us);
+    suppress(&mut groups, &thresholds);
+    Ok((groups, thresholds))
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 /// How long after a group's newest alert another one still counts as one of it, if nobody says: 24 hours.
 pub const WINDOW_US: i64 = 24 * HOUR_US;
+/// The states that a group can be in.
+pub const STATES: &[&str] = &["new", "investigate", "linked", "dismissed", "duplicate", "merged"];
 /// An hour.
 pub const HOUR_US: i64 = 3_600_000_000;
 
@@ -309,6 +311,11 @@ impl Wanted {
             return vec!["new", "investigate"];
         }
         self.states.iter().map(String::as_str).collect()
+    }
+
+    /// Whether groups are wanted that have nothing open in them.
+    pub fn includes_done(&self) -> bool {
+        self.states().iter().any(|state| !matches!(*state, "new" | "investigate"))
     }
 
     fn admits(&self, group: &Group) -> bool {
