@@ -66,6 +66,7 @@ enum Command {
     Sign(Box<commands::sign::Sign>),
     Append(commands::append::Append),
     Log(commands::log::Log),
+    Alert(Box<commands::alert::Alert>),
     Show(commands::show::Show),
     Checkpoint(commands::checkpoint::CheckpointArgs),
     Proof(commands::proof::Proof),
@@ -121,6 +122,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Verify(args) => return commands::verify::run(context, &args),
         Command::Demo(args) => return commands::demo::run(context, &args),
         Command::Log(args) => commands::log::run(context, &args)?,
+        Command::Alert(args) => commands::alert::run(context, &args)?,
         Command::Show(args) => return commands::show::run(context, &args),
         Command::Checkpoint(args) => commands::checkpoint::run(context, &args)?,
         Command::Proof(args) => return commands::proof::run(context, &args),
@@ -157,6 +159,10 @@ fn only_here(command: &Command) -> Option<&'static str> {
         Command::Restore(_) => "a backup is restored into a directory: run `blotter restore --dir DIR FILE` there",
         Command::Import(_) => {
             "a history is imported with the ledger's own keys: run `blotter import --dir DIR` where it is"
+        }
+        Command::Alert(_) => {
+            "the queue of alerts is made of the ledger's views: run `blotter alert --dir DIR` where the ledger is, or ask \
+             the server for /v1/alerts"
         }
         Command::Verify(_) => {
             "the whole log is verified from its database: run `blotter verify DIR --anchor FILE` where the ledger or a \
