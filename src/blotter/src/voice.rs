@@ -143,21 +143,25 @@ impl Voice {
 
 /// Lists that enter as a whole each: as many parts as fit into one.
 fn lists(signed: Vec<Presentation>, sizes: &[usize]) -> Vec<Vec<Presentation>> {
-    let (mut lists, mut list, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let bytes: Vec<usize> = signed.iter().map(|presentation| presentation.to_text().len()).collect();
     let mut signed = signed.into_iter();
-    for size in sizes {
-        let part: Vec<Presentation> = signed.by_ref().take(*size).collect();
-        let part_bytes: usize = part.iter().map(|presentation| presentation.to_text().len()).sum();
-        let full = list.len() + part.len() > BATCH_ENTRIES_MAX || bytes + part_bytes > LIST_BYTES_MAX;
-        if full && !list.is_empty() {
-            lists.push(std::mem::take(&mut list));
-            bytes = 0;
+    list_sizes(sizes, &bytes).into_iter().map(|size| signed.by_ref().take(size).collect()).collect()
+}
+
+/// How many statements each list has; `bytes` are those of each statement.
+fn list_sizes(parts: &[usize], bytes: &[usize]) -> Vec<usize> {
+    let (mut lists, mut size, mut list_bytes, mut at) = (Vec::new(), 0, 0, 0);
+    for part in parts {
+        let part_bytes: usize = bytes[at..at + part].iter().sum();
+        at += part;
+        let full = size + part > BATCH_ENTRIES_MAX || list_bytes + part_bytes > LIST_BYTES_MAX;
+        if full && size > 0 {
+            lists.push(size);
+            (size, list_bytes) = (0, 0);
         }
-        bytes += part_bytes;
-        list.extend(part);
+        (size, list_bytes) = (size + part, list_bytes + part_bytes);
     }
-    lists.push(list);
-    lists.retain(|list| !list.is_empty());
+    lists.extend(Some(size).filter(|size| *size > 0));
     lists
 }
 
@@ -300,4 +304,23 @@ pub(crate) fn tell(context: &Context, said: &[Said], more: Value, note: Option<S
         }
         lines.into_iter().chain(note).collect::<Vec<_>>().join("\n")
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_as_full_as_it_may_be_and_tears_no_part_apart() {
+        let check = |parts: &[usize], each_bytes: usize, expect: &[usize]| {
+            let bytes = vec![each_bytes; parts.iter().sum()];
+            assert_eq!(list_sizes(parts, &bytes), expect);
+        };
+        check(&[], 1, &[]);
+        check(&[BATCH_ENTRIES_MAX], 1, &[BATCH_ENTRIES_MAX]);
+        check(&vec![1; BATCH_ENTRIES_MAX + 1], 1, &[BATCH_ENTRIES_MAX, 1]);
+        check(&vec![3; 86], 1, &[255, 3]);
+        check(&[1, 1, 1], LIST_BYTES_MAX / 2, &[2, 1]);
+        check(&[1, 2], LIST_BYTES_MAX, &[1, 2]);
+    }
 }
