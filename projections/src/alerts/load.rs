@@ -67,7 +67,7 @@ pub fn alerts(db: &Connection, read: Read<'_>, may_see: MaySee<'_>) -> rusqlite:
 fn with(db: &Connection, seq: u64) -> rusqlite::Result<Vec<QueuedAlert>> {
     rows(
         db,
-        "WHERE alert.received_seq = ?1 OR (alert.received_seq IS NOT NULL AND said_alert.grouped_by =
+        "WHERE alert.received_seq IN (SELECT ?1 UNION SELECT seq FROM said_alert WHERE grouped_by =
             (SELECT grouped_by FROM said_alert WHERE seq = ?1))",
         params![i64::try_from(seq).unwrap_or(i64::MAX)],
     )
