@@ -8,25 +8,28 @@ use std::path::{Path, PathBuf};
 use blotter_process::Said;
 use blotter_record::{Event, Hash, Id, Statement};
 use rusqlite::{Connection, Transaction};
-use sha2::{Digest as _, Sha256};
 
+use crate::alerts::threshold::{THRESHOLD, Thresholds};
+use crate::alerts::{self, Alert};
 use crate::incidents::{self, Case};
-use crate::moment::{Moment, case_as_of, read_stream};
+use crate::moment::{Moment, Told, case_as_of, read_stream};
 use crate::table::{Digester, Row, Table, save};
-use crate::views::{BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, unusable, with_views};
+use crate::views::{BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, over, unusable, with_views};
 
 /// Streams whose states are kept in memory between batches, at most.
 const STATES_MAX: usize = 40_000;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    incidents::TABLES.iter().copied()
+    incidents::TABLES.iter().chain(alerts::TABLES).copied().chain([&THRESHOLD])
 }
 
 /// What a stream adds up to.
 #[derive(Debug, Clone)]
 enum State {
     Incident(Box<Case>),
+    Alert(Box<Alert>),
+    Policy(Box<Thresholds>),
 }
 
 impl State {
@@ -34,6 +37,8 @@ impl State {
     fn new(stream: &Id) -> Option<Self> {
         match stream.kind() {
             "incident" => Some(Self::Incident(Box::default())),
+            "alert" => Some(Self::Alert(Box::default())),
+            "policy" => Some(Self::Policy(Box::default())),
             _ => None,
         }
     }
@@ -41,6 +46,17 @@ impl State {
     fn fold(&mut self, stream: &Id, said: Said<'_>) {
         match self {
             Self::Incident(case) => case.fold(stream, said),
+            Self::Alert(alert) => alert.fold(stream, said),
+            Self::Policy(thresholds) => thresholds.fold(stream, said),
+        }
+    }
+
+    /// Takes note of what `statement` takes back, before the fold comes to what that is.
+    fn note_retraction(&mut self, statement: &Statement) {
+        match self {
+            Self::Incident(case) => case.incident.note_retraction(statement),
+            Self::Alert(alert) => alert.note_retraction(statement),
+            Self::Policy(thresholds) => thresholds.note_retraction(statement),
         }
     }
 
@@ -48,12 +64,16 @@ impl State {
     fn is_undone_by(&self, statement: &Statement) -> bool {
         match self {
             Self::Incident(case) => case.incident.is_undone_by(statement),
+            Self::Alert(alert) => alert.is_undone_by(statement),
+            Self::Policy(thresholds) => thresholds.is_undone_by(statement),
         }
     }
 
     fn rows(&self, stream: &Id) -> Vec<Row> {
         match self {
             Self::Incident(case) => case.rows(stream),
+            Self::Alert(alert) => alert.rows(stream),
+            Self::Policy(thresholds) => thresholds.rows(stream),
         }
     }
 }
@@ -193,11 +213,19 @@ impl Fold {
 /// The state of a stream after its entries before `end`.
 fn load<S: Source>(source: &S, stream: &Id, end: u64) -> Result<Option<State>, S::Error> {
     match State::new(stream) {
+        None => Ok(None),
         Some(State::Incident(_)) => {
             let case = case_as_of(source, stream, Moment::recorded(end))?;
             Ok(Some(State::Incident(Box::new(case))))
         }
-        None => Ok(None),
+        Some(mut state) => {
+            let told = read_stream(source, stream, end)?;
+            told.iter().for_each(|entry| state.note_retraction(&entry.statement));
+            for Told { seq, recorded_us, statement } in &told {
+                state.fold(stream, Said { seq: *seq, recorded_us: *recorded_us, statement });
+            }
+            Ok(Some(state))
+        }
     }
 }
 
@@ -211,7 +239,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 3;
+    const VERSION: i64 = 4;
 
     fn create() -> String {
         tables().map(Table::create).collect()
@@ -314,13 +342,8 @@ impl Facts {
     /// # Errors
     /// If the database can't be read.
     pub fn digest(&self) -> rusqlite::Result<Hash> {
-        Ok(over(self.table_digests()?.into_iter().map(|(_, digest)| digest)))
+        Ok(over::<Fold>(self.table_digests()?.into_iter().map(|(_, digest)| digest)))
     }
-}
-
-fn over(digests: impl Iterator<Item = Hash>) -> Hash {
-    let hasher = Sha256::new().chain_update(format!("blotter/view/{}/{}\n", Fold::NAME, Fold::VERSION));
-    Hash(digests.fold(hasher, |hasher, digest| hasher.chain_update(digest.0)).finalize().into())
 }
 
 /// Folds the entries of a log before `end` without any tables; the digest is that of [`Facts::digest`]. All states are in
@@ -352,5 +375,5 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
             of_table.expect("a row is of one of the tables").1.row(row);
         }
     }
-    Ok(over(digesters.into_iter().map(|(_, digester)| digester.finish())))
+    Ok(over::<Fold>(digesters.into_iter().map(|(_, digester)| digester.finish())))
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing here is the truth. What a view says is looked up in the log before it is shown.
 
+pub mod alerts;
 mod facts;
 mod filter;
 mod incident_list;

@@ -7,6 +7,7 @@ use blotter_record::Hash;
 use rusqlite::backup::Backup;
 use sha2::{Digest, Sha256};
 
+use crate::alerts::words::AlertWords;
 use crate::facts::Facts;
 use crate::log_index::LogIndex;
 use crate::views::{Source, ViewError, connect, read_only, remove};
@@ -56,6 +57,7 @@ pub fn replay<S: Source>(
     remove(scratch);
     // Words have no digest; they are built so that the new file is complete.
     Words::open(scratch, source, &mut |done, size| progress("words", done, size))?;
+    AlertWords::open(scratch, source, &mut |done, size| progress("alerts", done, size))?;
     for _ in 1..TRIES {
         let old = digests(live, source, &mut |_, done, size| progress("live views", done, size))?;
         let new = digests(scratch, source, progress)?;

@@ -292,7 +292,7 @@ pub(crate) fn save(tx: &Transaction<'_>, mut before: Vec<Row>, mut after: Vec<Ro
     }
 }
 
-fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+pub(crate) fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     tx.prepare_cached(row.table.put())?.execute(rusqlite::params_from_iter(&row.cells)).map(drop)
 }
 

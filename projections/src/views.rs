@@ -9,6 +9,7 @@ use crate::log_index::LogRows;
 use crate::words::WordRows;
 use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
 
 /// The file's name in a ledger's directory.
 pub const VIEWS: &str = "views.db";
@@ -102,6 +103,12 @@ pub(crate) trait View {
         at: u64,
         entries: &[LogEntry],
     ) -> Result<(), Failed<S::Error>>;
+}
+
+/// SHA-256 over the digests of a view's tables.
+pub(crate) fn over<V: View>(digests: impl Iterator<Item = Hash>) -> Hash {
+    let hasher = Sha256::new().chain_update(format!("blotter/view/{}/{}\n", V::NAME, V::VERSION));
+    Hash(digests.fold(hasher, |hasher, digest| hasher.chain_update(digest.0)).finalize().into())
 }
 
 /// Why there is no view.

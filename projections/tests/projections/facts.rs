@@ -71,7 +71,7 @@ impl Book {
 
 const ANN: &str = "person/ann";
 
-fn list<const N: usize>(items: [&str; N]) -> Json {
+pub(crate) fn list<const N: usize>(items: [&str; N]) -> Json {
     Json::List(items.into_iter().map(Json::from).collect())
 }
 
@@ -161,22 +161,75 @@ fn happen(book: &mut Book, what: u8, incident: &str, earlier: &str) -> String {
 }
 
 const INCIDENTS: [&str; 3] = ["incident/I1", "incident/I2", "incident/I3"];
+const ALERTS: [&str; 2] = ["alert/A", "alert/B"];
+
+/// An alert that a source sends.
+pub(crate) fn receive(book: &mut Book, alert: &str, severity: i64, at: &str) -> String {
+    let facts = vec![
+        ("source", "source/edr".into()),
+        ("severity", severity.into()),
+        ("severity_source", "edr:x".into()),
+        ("techniques", list(["T1059", "T1486"])),
+        ("observed_at", at.into()),
+        ("received_at", at.into()),
+        ("assets", list(["asset/a1"])),
+    ];
+    book.say("service/edr", "alert.received", &[alert], facts)
+}
+
+/// One of the things that happen to an alert, or to the thresholds of triage.
+fn happen_to(book: &mut Book, what: u8, alert: &str, earlier: &str) -> String {
+    let at = "2025-11-01T00:00:00Z";
+    let level = i64::from(what / 16);
+    let triaged = |word: &str| vec![("disposition", word.into()), ("criteria_version", "1".into())];
+    match what % 10 {
+        0 => receive(book, alert, level % 6, at),
+        1 => {
+            let facts =
+                vec![("source", "source/edr".into()), ("count", level.into()), ("from", at.into()), ("to", at.into())];
+            book.say("service/edr", "alert.aggregated", &[alert], facts)
+        }
+        2 => book.say(
+            ANN,
+            "alert.triaged",
+            &[alert],
+            triaged(["investigate", "dismiss", "duplicate", "merge"][level as usize % 4]),
+        ),
+        3 => book.say(ANN, "alert.dismissed", &[alert], vec![("verdict", "benign".into())]),
+        4 | 5 => book.say(ANN, "retraction.recorded", &[alert], vec![("of", earlier.into())]),
+        6 => {
+            let facts = vec![("alert", alert.into())];
+            book.say(ANN, if level % 2 == 0 { "alert.linked" } else { "alert.unlinked" }, &[INCIDENTS[0], alert], facts)
+        }
+        7 => {
+            book.say(ANN, "report.received", &[alert], vec![("channel", "email".into()), ("discovered_at", at.into())])
+        }
+        8 => {
+            let facts = vec![("source", "source/edr".into()), ("severity", level.into()), ("per_hour", 9.into())];
+            book.say(ANN, "triage-threshold.set", &["policy/p"], facts)
+        }
+        _ => book.say(ANN, "retraction.recorded", &["policy/p"], vec![("of", earlier.into())]),
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn however_a_view_came_to_be_its_digest_is_that_of_a_fold_from_zero(
-        happenings in proptest::collection::vec((0..3_usize, any::<u8>(), any::<prop::sample::Index>(), any::<bool>()), 1..60),
+        happenings in proptest::collection::vec((0..5_usize, any::<u8>(), any::<prop::sample::Index>(), any::<bool>()), 1..60),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("views.db");
         let mut book = Book::default();
         let mut said = vec![happen(&mut book, 15, INCIDENTS[0], "")];
         let mut open: Option<Facts> = None;
-        for (incident, what, earlier, looks) in happenings {
+        for (stream, what, earlier, looks) in happenings {
             let earlier = earlier.get(&said).clone();
-            said.push(happen(&mut book, what, INCIDENTS[incident], &earlier));
+            said.push(match INCIDENTS.get(stream) {
+                Some(incident) => happen(&mut book, what, incident, &earlier),
+                None => happen_to(&mut book, what, ALERTS[stream - INCIDENTS.len()], &earlier),
+            });
             // A view that stays open and one that is opened anew, in any order, at any time.
             if looks {
                 match open.take() {
@@ -275,4 +328,39 @@ fn pages_of_a_list_have_every_incident_once_in_any_order() {
             check(sort, Some(end), 4);
         }
     }
+}
+
+fn one_text(facts: &Facts, sql: &str) -> String {
+    facts.db().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_retraction_takes_back_what_was_decided_about_an_alert() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::default();
+    let path = dir.path().join("views.db");
+    receive(&mut book, ALERTS[0], 4, "2025-11-01T00:00:00Z");
+    let triaged = vec![("disposition", "investigate".into()), ("criteria_version", "3".into())];
+    book.say(ANN, "alert.triaged", &[ALERTS[0]], triaged);
+    let dismissed = book.say(ANN, "alert.dismissed", &[ALERTS[0]], vec![("verdict", "benign".into())]);
+    let state = "SELECT state || ' ' || coalesce(verdict, '-') || ' ' || criteria_version FROM alert";
+    let mut facts = Facts::open(&path, &book.log, &mut |_, _| ()).unwrap();
+    assert_eq!(one_text(&facts, state), "dismissed benign 3");
+    book.say(ANN, "retraction.recorded", &[ALERTS[0]], vec![("of", dismissed.as_str().into())]);
+    facts.catch_up(&book.log, &mut |_, _| ()).unwrap();
+    assert_eq!(one_text(&facts, state), "investigate - 3");
+}
+
+#[test]
+fn what_a_source_counted_is_added_to_what_it_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::default();
+    receive(&mut book, ALERTS[0], 4, "2025-11-01T00:00:00Z");
+    let (from, to) = ("2025-11-01T00:00:00Z", "2025-11-01T01:00:00Z");
+    let facts = vec![("source", "source/edr".into()), ("count", 41.into()), ("from", from.into()), ("to", to.into())];
+    book.say("service/edr", "alert.aggregated", &[ALERTS[0]], facts);
+    let facts = Facts::open(&dir.path().join("views.db"), &book.log, &mut |_, _| ()).unwrap();
+    assert_eq!(count(&facts, "SELECT count FROM alert"), 42);
+    assert_eq!(count(&facts, "SELECT last_observed_us - observed_us FROM alert"), 3_600_000_000);
+    assert_eq!(count(&facts, "SELECT count(*) FROM alert_link"), 3);
 }

@@ -1,6 +1,8 @@
 //! Projections over logs that only look real: statements are built, not signed, because a fold verifies nothing.
 #![allow(clippy::unwrap_used)]
 
+mod alert_queue;
+mod alert_words;
 mod facts;
 mod log;
 mod log_index;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::result_large_err, reason = "a problem is on its way out, once a request")]
 
+pub mod alert_queue;
 mod alerts;
 mod app;
 mod append;

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{alerts, append, docs, entries, follow, health, incidents, login, proofs};
+use crate::{alert_queue, alerts, append, docs, entries, follow, health, incidents, login, proofs};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,6 +30,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(append::append))
         .routes(routes!(alerts::post))
         .routes(routes!(alerts::post_splunk))
+        .routes(routes!(alert_queue::queue))
+        .routes(routes!(alert_queue::proposals))
         .routes(routes!(entries::entries))
         .routes(routes!(entries::entry))
         .routes(routes!(entries::receipt))

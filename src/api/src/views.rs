@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use blotter_ledger::{Error, Read};
+use blotter_projections::alerts::words::AlertWords;
 use blotter_projections::{
     Facts, LogEntry, LogIndex, Source, ViewError, Words, facts_size, is_stale, read_only, replace,
 };
@@ -152,6 +153,7 @@ fn catch_up(path: &Path, store: &dyn Read, end: u64, facts: &mut Option<Facts>) 
     }
     drop(LogIndex::open(path, &log, &mut quiet)?);
     drop(Words::open(path, &log, &mut quiet)?);
+    drop(AlertWords::open(path, &log, &mut quiet)?);
     Ok(facts.as_ref().map_or(0, Facts::size))
 }
 

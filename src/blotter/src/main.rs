@@ -76,6 +76,7 @@ enum Command {
     Search(commands::search::Search),
     Replay(commands::replay::Replay),
     Sql(commands::sql::Sql),
+    Alert(Box<commands::alert::Alert>),
     Show(commands::show::Show),
     Checkpoint(commands::checkpoint::CheckpointArgs),
     Proof(commands::proof::Proof),
@@ -134,6 +135,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Search(args) => commands::search::run(context, &args)?,
         Command::Replay(args) => return commands::replay::run(context, &args),
         Command::Sql(args) => commands::sql::run(context, &args)?,
+        Command::Alert(args) => commands::alert::run(context, &args)?,
         Command::Show(args) => return commands::show::run(context, &args),
         Command::Checkpoint(args) => commands::checkpoint::run(context, &args)?,
         Command::Proof(args) => return commands::proof::run(context, &args),
@@ -170,6 +172,10 @@ fn only_here(command: &Command) -> Option<&'static str> {
         Command::Restore(_) => "a backup is restored into a directory: run `blotter restore --dir DIR FILE` there",
         Command::Import(_) => {
             "a history is imported with the ledger's own keys: run `blotter import --dir DIR` where it is"
+        }
+        Command::Alert(_) => {
+            "the queue of alerts is made of the ledger's views: run `blotter alert --dir DIR` where the ledger is, or ask \
+             the server for /v1/alerts"
         }
         Command::Verify(_) => {
             "the whole log is verified from its database: run `blotter verify DIR --anchor FILE` where the ledger or a \

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use blotter_api::finder::Log;
+use blotter_projections::alerts::words::AlertWords;
 use blotter_projections::{Facts, VIEWS};
 
 use crate::context::Context;
@@ -18,6 +19,14 @@ pub(crate) fn facts(context: &Context, reader: &Reader) -> Result<Facts> {
     let path = context.dir().join(VIEWS);
     Facts::open(&path, &Log(&*reader.store), &mut told(context))
         .with_context(|| format!("{}: a view can be deleted at any time, and comes back", path.display()))
+}
+
+/// The views of facts and of alerts' words, caught up: one database, in which both can be asked.
+pub(crate) fn alerts(context: &Context, reader: &Reader) -> Result<Facts> {
+    let facts = facts(context, reader)?;
+    let path = context.dir().join(VIEWS);
+    AlertWords::open(&path, &Log(&*reader.store), &mut told(context)).with_context(|| format!("{}", path.display()))?;
+    Ok(facts)
 }
 
 /// Tells a person how far a long catch-up is.

@@ -32,7 +32,7 @@ const WANTED: &str =
 /// # Errors
 /// Says what is wanted, or that the zone's clocks never showed such a time.
 pub(crate) fn read(text: &str, edge: Edge, zone: Tz, now_us: i64) -> Result<i64, String> {
-    if let Some(ago_us) = ago(text) {
+    if let Some(ago_us) = span_us(text) {
         return now_us.checked_sub(ago_us).ok_or_else(|| WANTED.to_owned());
     }
     if let Ok(instant) = text.parse::<blotter_record::Instant>() {
@@ -62,8 +62,8 @@ fn first_instant_of(midnight: NaiveDateTime, zone: Tz) -> Result<i64, String> {
     found.next().map(|at| at.timestamp_micros()).ok_or_else(|| WANTED.to_owned())
 }
 
-/// `2h`, `3d`, `1d12h`: microseconds.
-fn ago(text: &str) -> Option<i64> {
+/// `2h`, `3d`, `1d12h`: a length of time in microseconds.
+pub(crate) fn span_us(text: &str) -> Option<i64> {
     let (mut rest, mut sum_us) = (text, 0_i64);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod access;
+mod alert_queue;
 mod alerts;
 mod append;
 mod moments;

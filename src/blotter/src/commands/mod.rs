@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod actor;
+pub(crate) mod alert;
 pub(crate) mod anchor;
 pub(crate) mod append;
 pub(crate) mod backup;
