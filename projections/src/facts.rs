@@ -2,7 +2,7 @@
 //! its rows are a function of that state; so a view that followed the log live, one that was rebuilt, and a fold without
 //! any tables come to the same rows and the same digest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use blotter_process::Said;
@@ -255,7 +255,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
 
     fn create() -> String {
         tables().map(Table::create).collect()
@@ -363,6 +363,34 @@ impl Facts {
 /// # Errors
 /// If the log can't be read.
 pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Hash, S::Error> {
+    let fold = fold_before(source, end, progress)?;
+    let mut rows: Vec<Row> = fold.states.iter().flat_map(|(stream, state)| state.rows(stream)).collect();
+    rows.sort_by(Row::order);
+    let mut digest = Digester::new(Fold::NAME, Fold::VERSION);
+    for table in tables() {
+        digest.table(table);
+        rows.iter().filter(|row| std::ptr::eq(row.table, table)).for_each(|row| digest.row(row));
+    }
+    Ok(digest.finish())
+}
+
+/// All incidents, as the entries of a log before `end` made them. All of them are in memory.
+///
+/// # Errors
+/// If the log can't be read.
+pub fn cases<S: Source>(
+    source: &S,
+    end: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BTreeMap<Id, Case>, S::Error> {
+    let states = fold_before(source, end, progress)?.states;
+    let of_incident = |(stream, state)| match state {
+        State::Incident(case) => (stream, *case),
+    };
+    Ok(states.into_iter().map(of_incident).collect())
+}
+
+fn fold_before<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Fold, S::Error> {
     let mut fold = Fold::default();
     let mut at = 0;
     while at < end {
@@ -374,12 +402,5 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
         at = next;
         progress(at, end);
     }
-    let mut rows: Vec<Row> = fold.states.iter().flat_map(|(stream, state)| state.rows(stream)).collect();
-    rows.sort_by(Row::order);
-    let mut digest = Digester::new(Fold::NAME, Fold::VERSION);
-    for table in tables() {
-        digest.table(table);
-        rows.iter().filter(|row| std::ptr::eq(row.table, table)).for_each(|row| digest.row(row));
-    }
-    Ok(digest.finish())
+    Ok(fold)
 }

@@ -6,11 +6,14 @@
 mod facts;
 mod filter;
 pub mod incidents;
+pub mod lessons;
 mod log_index;
+pub mod metrics;
+pub mod owed;
 mod table;
 mod views;
 
-pub use facts::{Facts, fold_and_digest, tables};
+pub use facts::{Facts, cases, fold_and_digest, tables};
 pub use filter::{Filter, Pattern, Span};
 pub use log_index::{Change, LogIndex, Row, fold};
 pub use table::{Cell, Column, Kind, Table};

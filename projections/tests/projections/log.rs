@@ -1,6 +1,7 @@
 //! A log in memory, as projections read one.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use blotter_projections::{LogEntry, Source};
 use blotter_record::{Hash, Id, Json, Jti};
@@ -10,6 +11,7 @@ use blotter_record::{Hash, Id, Json, Jti};
 pub(crate) struct Log {
     pub(crate) entries: Vec<LogEntry>,
     pub(crate) read: RefCell<usize>,
+    pub(crate) values: HashMap<u64, Vec<(String, Json)>>,
 }
 
 impl Source for Log {
@@ -37,8 +39,8 @@ impl Source for Log {
         Ok(self.entries.iter().filter(of_it).skip(from_n as usize).take(limit).cloned().collect())
     }
 
-    fn values(&self, _: u64) -> Result<Vec<(String, Json)>, String> {
-        Ok(Vec::new())
+    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, String> {
+        Ok(self.values.get(&seq).cloned().unwrap_or_default())
     }
 
     fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, String> {

@@ -82,7 +82,7 @@ impl Log {
             let says = Says { stream: if says.stream == 3 { 2 } else { says.stream }, ..says.clone() };
             entry(seq as u64, &says, statement(seq as u64, &says, event, Vec::new()), salt)
         };
-        Self { entries: all.iter().enumerate().map(entry).collect(), read: std::cell::RefCell::default() }
+        Self { entries: all.iter().enumerate().map(entry).collect(), ..Self::default() }
     }
 
     fn rows(&self) -> Vec<Row> {

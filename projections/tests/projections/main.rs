@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod facts;
+mod learned;
 mod log;
 mod log_index;
+mod measured;
+mod money;
