@@ -227,10 +227,12 @@ fn absent(subject: &Subject, milestone: Milestone) -> Reason {
         Milestone::LessonRecorded | Milestone::Rested => subject.status != "improved",
         _ => matches!(subject.status.as_str(), "open" | "resolved"),
     };
+    // What was imported as done is not expected to get what its source doesn't know.
+    let is_done = !matches!(subject.status.as_str(), "open" | "resolved");
     match (subject.imported, may_come) {
-        (true, _) => Reason::ImportedWithout(milestone),
-        (false, true) => Reason::NotYet(milestone),
-        (false, false) => Reason::Missing(milestone),
+        (true, may_come) if is_done || !may_come => Reason::ImportedWithout(milestone),
+        (_, true) => Reason::NotYet(milestone),
+        (_, false) => Reason::Missing(milestone),
     }
 }
 

@@ -97,6 +97,11 @@ fn every_incident_that_is_in_no_number_has_its_reason() {
         one.reached.remove(&Contained);
     };
     check("imported", &imported, Some(Reason::ImportedWithout(Contained)));
+    let imported_open = |one: &mut Subject| {
+        one.imported = true;
+        open(one);
+    };
+    check("imported, and open", &imported_open, Some(Reason::NotYet(Contained)));
     let unknown = |one: &mut Subject| {
         one.reached.insert(Detected, Reached { precision: Precision::Unknown, late_us: None, ..at(2) });
     };

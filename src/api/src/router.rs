@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{alerts, append, docs, entries, follow, health, login, proofs};
+use crate::{alerts, append, docs, entries, follow, health, learning, login, measures, proofs};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,6 +37,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(entries::ledger_stream_seqs))
         .routes(routes!(entries::stream_seqs))
         .routes(routes!(follow::follow))
+        .routes(routes!(measures::handlers::list))
+        .routes(routes!(measures::handlers::metric_by_name))
+        .routes(routes!(learning::get_lessons))
+        .routes(routes!(learning::get_owed))
         .routes(routes!(proofs::checkpoint))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use blotter_api::finder::Log;
-use blotter_projections::{Facts, VIEWS};
+use blotter_projections::{Facts, LogIndex, VIEWS};
 
 use crate::context::Context;
 use crate::session::Reader;
@@ -17,6 +17,13 @@ pub(crate) fn facts(context: &Context, reader: &Reader) -> Result<Facts> {
     }
     let path = context.dir().join(VIEWS);
     Facts::open(&path, &Log(&*reader.store), &mut told(context))
+        .with_context(|| format!("{}: a view can be deleted at any time, and comes back", path.display()))
+}
+
+/// The index of the log, caught up with it.
+pub(crate) fn log_index(context: &Context, reader: &Reader) -> Result<LogIndex> {
+    let path = context.dir().join(VIEWS);
+    LogIndex::open(&path, &Log(&*reader.store), &mut told(context))
         .with_context(|| format!("{}: a view can be deleted at any time, and comes back", path.display()))
 }
 
