@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use blotter_ledger::{Error, Read, read};
+use blotter_ledger::{Error, Read};
 use blotter_projections::lessons::{Learned, Recurrence, lessons, recurrences};
 use blotter_projections::metrics::{entries_of, retracted};
 use blotter_projections::owed::{Owed, owed, words};
@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::finder::Log;
-use crate::measures::{Sees, incidents_for, sees, text, unusable, view_error, views};
+use crate::measures::{Sees, incidents_for, is_shown, sees, text, unusable, view_error, views};
 use crate::problem::Problem;
 
 /// Lessons, as far as the one who asks may read them.
@@ -152,14 +152,14 @@ pub fn lessons_view(
     let source = Log(store);
     let mut view = LessonsView { lessons: Vec::new(), recurrences: Vec::new(), left_out: 0 };
     for mut learned in lessons(facts.db(), index, &source).map_err(view_error)? {
-        if !is_open(store, learned.seq, sees)? || !sees(&[&learned.incident]) {
+        if !is_shown(store, learned.seq, sees)? || !sees(&[&learned.incident]) {
             view.left_out += 1;
             continue;
         }
         // Of another incident that the same lesson is of.
         let mut readable = Vec::new();
         for action in learned.actions {
-            if is_open(store, action.opened, sees)? {
+            if is_shown(store, action.opened, sees)? {
                 readable.push(action);
             }
         }
@@ -189,7 +189,7 @@ pub fn owed_view(facts: &Facts, store: &dyn Read, now_us: i64, sees: Sees<'_>) -
     let source = Log(store);
     let mut view = OwedListView { owed: Vec::new(), left_out: 0 };
     for one in owed(facts.db(), &source).map_err(view_error)? {
-        if !sees(&[&one.incident]) || !is_open(store, one.seq, sees)? {
+        if !sees(&[&one.incident]) || !is_shown(store, one.seq, sees)? {
             view.left_out += 1;
             continue;
         }
@@ -197,12 +197,6 @@ pub fn owed_view(facts: &Facts, store: &dyn Read, now_us: i64, sees: Sees<'_>) -
         view.owed.push(OwedView::of(&one, text, now_us));
     }
     Ok(view)
-}
-
-/// Whether an entry is there, and for the one who asks.
-fn is_open(store: &dyn Read, seq: u64, sees: Sees<'_>) -> Result<bool, Error> {
-    let said = read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said);
-    Ok(said.is_some_and(|(_, statement)| sees(&statement.streams().collect::<Vec<&Id>>())))
 }
 
 impl LessonView {

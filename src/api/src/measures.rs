@@ -143,9 +143,16 @@ fn other(
             let up = uptime(all, &known, since_us, until_us);
             view.uptime = Some(up.iter().map(UptimeView::of).collect());
         }
+        // An entry about money stands in no other stream than its incident's.
         _ => view.cost = Some(costs(&source, all)?.iter().map(|cost| CostView::of(cost, asked.entries)).collect()),
     }
     Ok(())
+}
+
+/// Whether an entry is for the one who asks; one that was expunged tells nothing.
+pub(crate) fn is_shown(store: &dyn Read, seq: u64, sees: Sees<'_>) -> Result<bool, Error> {
+    let said = blotter_ledger::read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said);
+    Ok(said.is_none_or(|(_, statement)| sees(&statement.streams().collect::<Vec<&Id>>())))
 }
 
 /// Until when something can be known: now, or when the last of the entries that count was recorded.

@@ -11,6 +11,7 @@ mod hostile;
 mod intake;
 mod judges;
 mod kill;
+mod numbers;
 mod places;
 mod resources;
 mod served;

@@ -4,5 +4,6 @@
 mod access;
 mod alerts;
 mod append;
+mod numbers;
 mod server;
 mod webhooks;

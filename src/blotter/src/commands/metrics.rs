@@ -136,6 +136,9 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Result<()> {
     for view in &found {
         context.out.line(&views.show(context.out, view, args.entries));
     }
+    if let Some(method) = found.iter().find_map(|view| view.method) {
+        context.out.note(method);
+    }
     if args.name.is_none() {
         let others = DEFINITIONS.iter().filter(|definition| matches!(definition.kind, Kind::Other { .. }));
         let names: Vec<_> = others.map(|definition| definition.name).collect();
