@@ -348,6 +348,12 @@ impl Case {
             OUTAGE.row([id.as_str().into(), (ended + n).into(), service.as_str().into(), from.value.into(), Cell::Null])
         }));
         rows.extend(incident.costs.iter().map(|seq| COST.row([id.as_str().into(), (*seq).into()])));
+        rows.extend(incident.links.iter().map(|seq| ITSM.row([id.as_str().into(), (*seq).into()])));
+        if let Some(order) = &incident.restoration_order {
+            rows.extend(order.value.iter().enumerate().map(|(n, service)| {
+                RESTORATION.row([id.as_str().into(), n.into(), service.as_str().into(), order.seq.into()])
+            }));
+        }
     }
 
     fn learned(&self, id: &Id, rows: &mut Vec<Row>) {
@@ -381,8 +387,21 @@ impl Case {
 }
 
 /// The tables of incidents, in the order of their digest.
-pub static TABLES: &[&Table] =
-    &[&INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION];
+pub static TABLES: &[&Table] = &[
+    &INCIDENT,
+    &VERSION,
+    &MILESTONE,
+    &PHASE,
+    &LINK,
+    &OWED,
+    &STEP,
+    &OUTAGE,
+    &COST,
+    &ITSM,
+    &RESTORATION,
+    &LESSON,
+    &ACTION,
+];
 
 /// One row an incident.
 pub static INCIDENT: Table = table(
@@ -544,6 +563,29 @@ pub static COST: Table = table(
     "an entry that records a cost, a payment or a budget; amounts are in its data",
     2,
     &[text("incident", "its stream"), int("seq", "the entry")],
+    &[],
+);
+
+/// One row an entry that links a ticket or a change of another system; its number and address are data.
+pub static ITSM: Table = table(
+    "itsm_link",
+    "an entry that links a ticket (ticket.linked) or a change (change.linked) of another system",
+    2,
+    &[text("incident", "its stream"), int("seq", "the entry")],
+    &[],
+);
+
+/// One row a service in the order of restoration.
+pub static RESTORATION: Table = table(
+    "restoration",
+    "the order in which services are to be restored, as newest decided",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("n", "the place in the order, from 0"),
+        text("service", "the service"),
+        int("seq", "the entry that decided it"),
+    ],
     &[],
 );
 

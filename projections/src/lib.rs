@@ -10,6 +10,7 @@ pub mod lessons;
 mod log_index;
 pub mod metrics;
 pub mod owed;
+pub mod restoration;
 mod table;
 mod views;
 

@@ -98,7 +98,7 @@ pub(crate) fn span(us: i64) -> String {
     let seconds = us / 1_000_000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, 0) if us % 1_000_000 == 0 => format!("{sign}{seconds}s"),
+        (0, 0, 0) if us.is_multiple_of(1_000_000) => format!("{sign}{seconds}s"),
         (0, 0, 0) => format!("{sign}{seconds}.{:03}s", us / 1_000 % 1_000),
         (0, 0, _) => format!("{sign}{minutes}m {:02}s", seconds % 60),
         (0, ..) => format!("{sign}{hours}h {minutes:02}m"),

@@ -212,3 +212,32 @@ fn what_was_paid_and_how_long_services_were_down_is_summed() {
     assert_eq!(library["down_us"].as_i64(), Some((17 * 86_400 + 13 * 3_600) * 1_000_000));
     assert_eq!(library["up_millionths"].as_i64(), Some(434_139), "13 days and 11 hours of 31, rounded down");
 }
+
+#[test]
+fn services_stand_in_the_order_of_their_restoration_with_tickets_beside() {
+    const INCIDENT: &str = "incident/INC-2025-0725";
+    let place = Place::played();
+    let act = |event: &str, more: &[&str]| {
+        place.done(&[&["act", event, INCIDENT, "--as", "itops", "--yes"], more].concat());
+    };
+    act("ticket.linked", &["--fact", "system=endpoint/itsm", "--data", "ticket=INC0042"]);
+    act("service.interrupted", &["--fact", "service=service/library", "--fact", "at=2025-09-30T08:00:00Z"]);
+    act("service.interrupted", &["--fact", "service=service/mail", "--fact", "at=2025-09-30T09:00:00Z"]);
+    let found = json(&place.done(&["restoration", INCIDENT, "--json"]));
+    let services = |list: &str| {
+        let all = found[list].as_array().unwrap().iter();
+        all.map(|one| format!("{} {}", one["service"].as_str().unwrap(), one["standing"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        services("order"),
+        ["service/payroll not interrupted", "service/payments up", "service/library down"],
+        "down again is down"
+    );
+    assert_eq!(services("unordered"), ["service/mail down"]);
+    assert_eq!(
+        (found["links"][0]["number"].as_str(), found["links"][0]["event"].as_str()),
+        (Some("INC0042"), Some("ticket.linked"))
+    );
+    assert!(place.fails(2, &["restoration", "incident/NONE"]).contains("no such stream"));
+}

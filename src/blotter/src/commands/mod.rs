@@ -18,6 +18,7 @@ pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod owed;
 pub(crate) mod proof;
+pub(crate) mod restoration;
 pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod show;
