@@ -2,7 +2,7 @@
 //! its rows are a function of that state; so a view that followed the log live, one that was rebuilt, and a fold without
 //! any tables come to the same rows and the same digest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use blotter_process::Said;
@@ -14,7 +14,10 @@ use crate::alerts::{self, Alert};
 use crate::incidents::{self, Case};
 use crate::moment::{Moment, Told, case_as_of, read_stream};
 use crate::table::{Digester, Row, Table, save};
-use crate::views::{BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, over, unusable, with_views};
+use crate::views::{
+    BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, facts_size, over, read_only, unusable,
+    with_views,
+};
 
 /// Streams whose states are kept in memory between batches, at most.
 const STATES_MAX: usize = 40_000;
@@ -239,7 +242,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 4;
+    const VERSION: i64 = 5;
 
     fn create() -> String {
         tables().map(Table::create).collect()
@@ -305,6 +308,16 @@ impl Facts {
         })
     }
 
+    /// The view as somebody else brought it up to date.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn read(path: &Path) -> rusqlite::Result<Self> {
+        let db = read_only(path)?;
+        let at = facts_size(&db)?;
+        Ok(Self { db, path: path.to_owned(), fold: Fold::default(), at })
+    }
+
     /// Catches up with the log.
     ///
     /// # Errors
@@ -352,17 +365,7 @@ impl Facts {
 /// # Errors
 /// If the log can't be read.
 pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Hash, S::Error> {
-    let mut fold = Fold::default();
-    let mut at = 0;
-    while at < end {
-        let limit = usize::try_from(end - at).unwrap_or(usize::MAX).min(BATCH_ENTRIES);
-        let entries = source.entries(at, limit)?;
-        let Some(last) = entries.last() else { break };
-        let next = last.seq + 1;
-        fold.take(source, at, &entries, &mut Touched::new(false))?;
-        at = next;
-        progress(at, end);
-    }
+    let fold = fold_before(source, end, progress)?;
     // Streams in their order, and of each its rows in theirs: so every table's rows come in the order of their keys.
     let mut digesters: Vec<(&'static Table, Digester)> = tables().map(|table| (table, Digester::new(table))).collect();
     let mut streams: Vec<&Id> = fold.states.keys().collect();
@@ -376,4 +379,36 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
         }
     }
     Ok(over::<Fold>(digesters.into_iter().map(|(_, digester)| digester.finish())))
+}
+
+/// All incidents, as the entries of a log before `end` made them. All of them are in memory.
+///
+/// # Errors
+/// If the log can't be read.
+pub fn cases<S: Source>(
+    source: &S,
+    end: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BTreeMap<Id, Case>, S::Error> {
+    let states = fold_before(source, end, progress)?.states;
+    let of_incident = |(stream, state)| match state {
+        State::Incident(case) => Some((stream, *case)),
+        State::Alert(_) | State::Policy(_) => None,
+    };
+    Ok(states.into_iter().filter_map(of_incident).collect())
+}
+
+fn fold_before<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Fold, S::Error> {
+    let mut fold = Fold::default();
+    let mut at = 0;
+    while at < end {
+        let limit = usize::try_from(end - at).unwrap_or(usize::MAX).min(BATCH_ENTRIES);
+        let entries = source.entries(at, limit)?;
+        let Some(last) = entries.last() else { break };
+        let next = last.seq + 1;
+        fold.take(source, at, &entries, &mut Touched::new(false))?;
+        at = next;
+        progress(at, end);
+    }
+    Ok(fold)
 }

@@ -90,7 +90,8 @@ impl Span {
         *self != Self::default()
     }
 
-    fn admits(&self, at_us: i64) -> bool {
+    /// Whether `at_us` lies in it.
+    pub fn admits(&self, at_us: i64) -> bool {
         self.since_us.is_none_or(|since| at_us >= since) && self.until_us.is_none_or(|until| at_us < until)
     }
 

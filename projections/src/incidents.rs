@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use blotter_process::{Incident, Phase, Said};
-use blotter_record::{Decision, Event, Id};
+use blotter_record::{Decision, Event, Id, Precision};
 
 use crate::table::{Cell, Row, Table, int, table, text};
 
@@ -13,8 +13,8 @@ use crate::table::{Cell, Row, Table, int, table, text};
 pub struct Case {
     /// Its state.
     pub incident: Incident,
-    /// When it reached what, first: microseconds since 1970, and the entry.
-    pub milestones: BTreeMap<Milestone, (i64, u64)>,
+    /// When it reached what.
+    pub milestones: BTreeMap<Milestone, Reached>,
     /// The states that it was in, oldest first; each holds from its entry until the next one's.
     pub versions: Vec<Version>,
     /// Decisions that were taken in it, in their order.
@@ -59,6 +59,19 @@ pub struct Held {
     pub matches: Option<bool>,
     /// When it happened, in microseconds since 1970.
     pub at_us: i64,
+}
+
+/// When a milestone was reached, and how well that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// When, as said, in microseconds since 1970.
+    pub at_us: i64,
+    /// The entry that says so.
+    pub seq: u64,
+    /// How exactly that is known.
+    pub precision: Precision,
+    /// How long after it was said to have happened the entry was recorded, in microseconds; `None` if it says no time.
+    pub late_us: Option<i64>,
 }
 
 /// What is kept of every state that an incident was in, so that lists can be shown as of any entry.
@@ -106,6 +119,8 @@ macro_rules! milestones {
 milestones! {
     Occurred = "occurred", "when the incident began, as newest asserted (occurrence.asserted)";
     Detected = "detected", "when it was detected: as newest asserted (detection.asserted), else when it was opened";
+    Alerted = "alerted", "when its first alert or report was received (alert.received, report.received); stands in the alert's \
+                          stream, so not in the table";
     Opened = "opened", "when the incident was opened";
     Acknowledged = "acknowledged", "the first acknowledgement by a person";
     Classified = "classified", "the first severity.assessed or incident.classified";
@@ -200,9 +215,21 @@ impl Case {
     fn reach(&mut self, event: Event, said: Said<'_>) {
         use Milestone as M;
         let facts = &said.statement.facts;
-        let happened = said.statement.occurred.as_ref().map_or(said.recorded_us, blotter_record::Instant::unix_us);
-        let stated = |name| facts.instant(name).map_or(happened, blotter_record::Instant::unix_us);
-        let (at_us, first, newest): (i64, &[M], &[M]) = match event {
+        let occurred_us = said.statement.occurred.as_ref().map(blotter_record::Instant::unix_us);
+        let happened = Reached {
+            at_us: occurred_us.unwrap_or(said.recorded_us),
+            seq: said.seq,
+            precision: said.statement.precision,
+            late_us: occurred_us.map(|at_us| said.recorded_us - at_us),
+        };
+        let stated = |name| match facts.instant(name) {
+            Some(at) => {
+                let precision = facts.word("precision").and_then(Precision::from_word).unwrap_or(Precision::Second);
+                Reached { at_us: at.unix_us(), precision, ..happened }
+            }
+            None => happened,
+        };
+        let (reached, first, newest): (Reached, &[M], &[M]) = match event {
             Event::OccurrenceAsserted => (stated("at"), &[], &[M::Occurred]),
             Event::DetectionAsserted => (stated("at"), &[], &[M::Detected]),
             Event::IncidentOpened => (happened, &[M::Opened, M::Detected], &[]),
@@ -234,10 +261,10 @@ impl Case {
             _ => return,
         };
         for milestone in first {
-            self.milestones.entry(*milestone).or_insert((at_us, said.seq));
+            self.milestones.entry(*milestone).or_insert(reached);
         }
         for milestone in newest {
-            self.milestones.insert(*milestone, (at_us, said.seq));
+            self.milestones.insert(*milestone, reached);
         }
     }
 
@@ -283,7 +310,7 @@ impl Case {
     fn row(&self, id: &Id, first_seq: u64) -> Row {
         let Incident { opened, severity, .. } = &self.incident;
         let incident = &self.incident;
-        let reached = |milestone| Cell::from(self.milestones.get(&milestone).map(|(at_us, _)| *at_us));
+        let reached = |milestone| Cell::from(self.milestones.get(&milestone).map(|reached| reached.at_us));
         let made =
             |made: &Option<blotter_process::Made<String>>| Cell::from(made.as_ref().map(|made| made.value.clone()));
         INCIDENT.row([
@@ -337,8 +364,15 @@ impl Case {
                 version.category.clone().into(),
             ])
         }));
-        rows.extend(self.milestones.iter().map(|(milestone, (at_us, seq))| {
-            MILESTONE.row([id.as_str().into(), milestone.name().into(), (*at_us).into(), (*seq).into()])
+        rows.extend(self.milestones.iter().map(|(milestone, reached)| {
+            MILESTONE.row([
+                id.as_str().into(),
+                milestone.name().into(),
+                reached.at_us.into(),
+                reached.seq.into(),
+                reached.precision.as_str().into(),
+                reached.late_us.into(),
+            ])
         }));
         rows.extend(self.incident.phases.iter().map(|entered| {
             PHASE.row([
@@ -432,6 +466,12 @@ impl Case {
             OUTAGE.row([id.as_str().into(), (ended + n).into(), service.as_str().into(), from.value.into(), Cell::Null])
         }));
         rows.extend(incident.costs.iter().map(|seq| COST.row([id.as_str().into(), (*seq).into()])));
+        rows.extend(incident.links.iter().map(|seq| ITSM.row([id.as_str().into(), (*seq).into()])));
+        if let Some(order) = &incident.restoration_order {
+            rows.extend(order.value.iter().enumerate().map(|(n, service)| {
+                RESTORATION.row([id.as_str().into(), n.into(), service.as_str().into(), order.seq.into()])
+            }));
+        }
     }
 
     fn learned(&self, id: &Id, rows: &mut Vec<Row>) {
@@ -475,7 +515,21 @@ fn rank(status: &str, severity: Option<i64>) -> i64 {
 
 /// The tables of incidents, in the order of their digest.
 pub static TABLES: &[&Table] = &[
-    &INCIDENT, &VERSION, &MILESTONE, &PHASE, &LINK, &OWED, &STEP, &OUTAGE, &COST, &LESSON, &ACTION, &DECISION, &CUSTODY,
+    &INCIDENT,
+    &VERSION,
+    &MILESTONE,
+    &PHASE,
+    &LINK,
+    &OWED,
+    &STEP,
+    &OUTAGE,
+    &COST,
+    &ITSM,
+    &RESTORATION,
+    &LESSON,
+    &ACTION,
+    &DECISION,
+    &CUSTODY,
 ];
 
 /// One row an incident.
@@ -549,6 +603,8 @@ pub static MILESTONE: Table = table(
         text("name", "the milestone, see `blotter metrics --definitions`"),
         int("at_us", "when it happened, as said"),
         int("seq", "the entry that says so"),
+        text("precision", "how exactly that is known: second, minute, hour, day, month, year or unknown"),
+        int("late_us", "how long after it was said to have happened it was recorded; NULL if it says no time"),
     ],
     &[&["name", "at_us"]],
 );
@@ -637,6 +693,29 @@ pub static COST: Table = table(
     "an entry that records a cost, a payment or a budget; amounts are in its data",
     2,
     &[text("incident", "its stream"), int("seq", "the entry")],
+    &[],
+);
+
+/// One row an entry that links a ticket or a change of another system; its number and address are data.
+pub static ITSM: Table = table(
+    "itsm_link",
+    "an entry that links a ticket (ticket.linked) or a change (change.linked) of another system",
+    2,
+    &[text("incident", "its stream"), int("seq", "the entry")],
+    &[],
+);
+
+/// One row a service in the order of restoration.
+pub static RESTORATION: Table = table(
+    "restoration",
+    "the order in which services are to be restored, as newest decided",
+    2,
+    &[
+        text("incident", "its stream"),
+        int("n", "the place in the order, from 0"),
+        text("service", "the service"),
+        int("seq", "the entry that decided it"),
+    ],
     &[],
 );
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use crate::filter::Filter;
-use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, signed, with_views};
+use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, read_only, signed, with_views};
 
 /// Its tables.
 const SCHEMA: &str = "
@@ -132,6 +132,14 @@ impl LogIndex {
             catch_up(&mut db, &mut LogRows, source, progress)?;
             Ok(Self { db })
         })
+    }
+
+    /// The index as somebody else brought it up to date.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn read(path: &Path) -> rusqlite::Result<Self> {
+        Ok(Self { db: read_only(path)? })
     }
 
     /// Seqs of the entries from `from` on and before `end` that the filter admits, at most `limit`.

@@ -186,6 +186,11 @@ pub(crate) fn unusable<E>(path: &Path, failed: Failed<E>) -> ViewError<E> {
     }
 }
 
+/// The answer of a view that was asked in `db`.
+pub(crate) fn answer<T, E>(db: &Connection, result: Result<T, Failed<E>>) -> Result<T, ViewError<E>> {
+    result.map_err(|failed| unusable(Path::new(db.path().unwrap_or_default()), failed))
+}
+
 pub(crate) enum Failed<E> {
     Database(rusqlite::Error),
     Source(E),

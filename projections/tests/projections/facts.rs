@@ -1,6 +1,7 @@
 //! The view of facts: the same rows for the same log, however the view came to be. The judge is a fold from zero.
 
-use blotter_projections::{Facts, IncidentQuery, LogEntry, Sort, fold_and_digest, list_incidents};
+use blotter_projections::metrics::{subjects, subjects_of};
+use blotter_projections::{Facts, IncidentQuery, LogEntry, Sort, cases, fold_and_digest, list_incidents};
 use blotter_record::{Draft, Entry, Hash, Id, Instant, Json, Jti, Precision, StreamLink, Via};
 use proptest::prelude::*;
 
@@ -69,7 +70,7 @@ impl Book {
     }
 }
 
-const ANN: &str = "person/ann";
+pub(crate) const ANN: &str = "person/ann";
 
 pub(crate) fn list<const N: usize>(items: [&str; N]) -> Json {
     Json::List(items.into_iter().map(Json::from).collect())
@@ -243,6 +244,26 @@ proptest! {
         let end = book.log.entries.len() as u64;
         prop_assert_eq!(facts.size(), end);
         prop_assert_eq!(facts.digest().unwrap(), fold_and_digest(&book.log, end, &mut |_, _| ()).unwrap());
+    }
+
+    #[test]
+    fn what_metrics_see_is_the_same_in_rows_and_in_a_fold_up_to_any_entry(
+        happenings in proptest::collection::vec((0..3_usize, any::<u8>(), any::<prop::sample::Index>()), 1..40),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut book = Book::default();
+        let mut said = vec![happen(&mut book, 15, INCIDENTS[0], "")];
+        for (incident, what, earlier) in happenings {
+            let earlier = earlier.get(&said).clone();
+            said.push(happen(&mut book, what, INCIDENTS[incident], &earlier));
+        }
+        let end = end.index(book.log.entries.len()) + 1;
+        let as_of = subjects_of(&cases(&book.log, end as u64, &mut |_, _| ()).unwrap());
+        // The log as it was then.
+        book.log.entries.truncate(end);
+        let dir = tempfile::tempdir().unwrap();
+        let then = Facts::open(&dir.path().join("views.db"), &book.log, &mut |_, _| ()).unwrap();
+        prop_assert_eq!(as_of, subjects(then.db()).unwrap());
     }
 }
 

@@ -4,6 +4,9 @@
 mod alert_queue;
 mod alert_words;
 mod facts;
+mod learned;
 mod log;
 mod log_index;
+mod measured;
+mod money;
 mod words;

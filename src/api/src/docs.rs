@@ -26,6 +26,7 @@ use crate::problem::CODES;
     tags(
         (name = "statements", description = "What happened goes in"),
         (name = "entries", description = "What happened comes out"),
+        (name = "metrics", description = "What it adds up to"),
         (name = "proofs", description = "What others need to verify it"),
         (name = "session", description = "Who calls"),
         (name = "operation", description = "For whoever runs the server"),

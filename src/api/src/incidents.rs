@@ -377,8 +377,8 @@ pub(crate) async fn one(
             milestones: case
                 .milestones
                 .iter()
-                .map(|(name, (at_us, seq))| {
-                    (name.name().to_owned(), MilestoneView { at: instant(*at_us), entry: *seq })
+                .map(|(name, reached)| {
+                    (name.name().to_owned(), MilestoneView { at: instant(reached.at_us), entry: reached.seq })
                 })
                 .collect(),
             entries: case.incident.entries,

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{alert_queue, alerts, append, docs, entries, follow, health, incidents, login, proofs};
+use crate::{alert_queue, alerts, append, docs, entries, follow, health, incidents, learning, login, measures, proofs};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,6 +47,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(incidents::timeline))
         .routes(routes!(incidents::search))
         .routes(routes!(follow::follow))
+        .routes(routes!(measures::handlers::list))
+        .routes(routes!(measures::handlers::metric_by_name))
+        .routes(routes!(learning::get_lessons))
+        .routes(routes!(learning::get_owed))
         .routes(routes!(proofs::checkpoint))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))

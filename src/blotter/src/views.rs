@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use blotter_api::finder::Log;
 use blotter_projections::alerts::words::AlertWords;
-use blotter_projections::{Facts, VIEWS};
+use blotter_projections::{Facts, LogIndex, VIEWS};
 
 use crate::context::Context;
 use crate::session::Reader;
@@ -27,6 +27,13 @@ pub(crate) fn alerts(context: &Context, reader: &Reader) -> Result<Facts> {
     let path = context.dir().join(VIEWS);
     AlertWords::open(&path, &Log(&*reader.store), &mut told(context)).with_context(|| format!("{}", path.display()))?;
     Ok(facts)
+}
+
+/// The index of the log, caught up with it.
+pub(crate) fn log_index(context: &Context, reader: &Reader) -> Result<LogIndex> {
+    let path = context.dir().join(VIEWS);
+    LogIndex::open(&path, &Log(&*reader.store), &mut told(context))
+        .with_context(|| format!("{}: a view can be deleted at any time, and comes back", path.display()))
 }
 
 /// Tells a person how far a long catch-up is.

@@ -9,7 +9,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Zone {
     /// Show times in this time zone (IANA name), and read in it what names no offset
-    #[arg(long, value_name = "ZONE", env = "BLOTTER_TIMEZONE", default_value = "UTC", value_parser = zone)]
+    #[arg(long, visible_alias = "time-zone", value_name = "ZONE", env = "BLOTTER_TIMEZONE", default_value = "UTC", value_parser = zone)]
     pub(crate) timezone: Tz,
 }
 
@@ -91,6 +91,21 @@ pub(crate) fn show(unix_us: i64, zone: Tz) -> String {
     }
 }
 
+/// How long something took, in its two largest units: `2d 6h`, `45m`, `-1h 05m`; what is shorter than a minute in seconds.
+pub(crate) fn span(us: i64) -> String {
+    let sign = if us < 0 { "-" } else { "" };
+    let us = us.unsigned_abs();
+    let seconds = us / 1_000_000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) if us.is_multiple_of(1_000_000) => format!("{sign}{seconds}s"),
+        (0, 0, 0) => format!("{sign}{seconds}.{:03}s", us / 1_000 % 1_000),
+        (0, 0, _) => format!("{sign}{minutes}m {:02}s", seconds % 60),
+        (0, ..) => format!("{sign}{hours}h {minutes:02}m"),
+        _ => format!("{sign}{days}d {hours}h"),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -129,6 +144,17 @@ mod tests {
         check("2026-03-29T02:30", Edge::Since, "Europe/Vienna", None);
         // Clocks in Beirut went from 24:00 on to 01:00.
         check("2026-03-29", Edge::Since, "Asia/Beirut", Some("2026-03-28T22:00:00Z"));
+    }
+
+    #[test]
+    fn how_long_something_took_is_said_in_its_two_largest_units() {
+        let check = |us: i64, expect: &str| assert_eq!(span(us), expect);
+        check(0, "0s");
+        check(-1_500_000, "-1.500s");
+        check(90_000_000, "1m 30s");
+        check(3_600_000_000 + 5 * 60_000_000, "1h 05m");
+        check(-195_000_000_000, "-2d 6h");
+        check(i64::MIN, "-106751991d 4h");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod hostile;
 mod intake;
 mod judges;
 mod kill;
+mod numbers;
 mod places;
 mod playbooks;
 mod resources;

@@ -6,5 +6,6 @@ mod alert_queue;
 mod alerts;
 mod append;
 mod moments;
+mod numbers;
 mod server;
 mod webhooks;

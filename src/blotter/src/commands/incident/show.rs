@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use blotter_api::finder::Log;
 use blotter_ledger::read;
-use blotter_projections::incidents::{Case, Milestone};
+use blotter_projections::incidents::{Case, Milestone, Reached};
 use blotter_projections::{Field, Moment, case_as_of, differences, fields};
 use blotter_record::Id;
 use clap::Args;
@@ -112,8 +112,8 @@ pub(super) fn show(context: &Context, args: &Show) -> Result<()> {
             vec![field.name, cut(&value, VALUE_LEN_MAX), seqs(&field.seqs)]
         });
         text += &context.out.table(&["what", "value", "entries"], rows);
-        let reached = case.milestones.iter().map(|(milestone, (at_us, seq))| {
-            vec![milestone.name().to_owned(), when::show(*at_us, args.zone.timezone), seq.to_string()]
+        let reached = case.milestones.iter().map(|(milestone, reached)| {
+            vec![milestone.name().to_owned(), when::show(reached.at_us, args.zone.timezone), reached.seq.to_string()]
         });
         text += "\n";
         text += &context.out.table(&["milestone", "when", "entry"], reached);
@@ -146,8 +146,11 @@ fn seqs(seqs: &[u64]) -> String {
 
 pub(super) fn case_json(id: &Id, case: &Case, moment: Moment) -> Value {
     let field = |field: Field| (field.name, json!({ "value": field.value, "entries": field.seqs }));
-    let milestone = |(milestone, (at_us, seq)): (&Milestone, &(i64, u64))| {
-        (milestone.name().to_owned(), json!({ "at_us": at_us, "at": instant(*at_us), "entry": seq }))
+    let milestone = |(milestone, reached): (&Milestone, &Reached)| {
+        (
+            milestone.name().to_owned(),
+            json!({ "at_us": reached.at_us, "at": instant(reached.at_us), "entry": reached.seq }),
+        )
     };
     let incident = &case.incident;
     json!({
