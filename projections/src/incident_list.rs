@@ -155,7 +155,7 @@ pub fn incidents(db: &Connection, query: &IncidentQuery) -> rusqlite::Result<Inc
         conditions.join(" AND ")
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = names.len() - 1;
     let mut found = statement.query(params_from_iter(values))?;
     let (mut rows, mut keys) = (Vec::new(), Vec::new());

@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &Sql) -> Result<()> {
     if !statement.readonly() {
         bail!("only questions: views are filled from the log alone");
     }
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).context("the query")?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     while let Some(row) = found.next().context("the query")? {
