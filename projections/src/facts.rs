@@ -11,6 +11,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::alerts::threshold::{THRESHOLD, Thresholds};
 use crate::alerts::{self, Alert};
+use crate::escalation::PATH;
 use crate::incidents::{self, Case};
 use crate::moment::{Moment, Told, case_as_of, read_stream};
 use crate::table::{Digester, Row, Table, save};
@@ -24,7 +25,7 @@ const STATES_MAX: usize = 40_000;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    incidents::TABLES.iter().chain(alerts::TABLES).copied().chain([&THRESHOLD])
+    incidents::TABLES.iter().chain(alerts::TABLES).copied().chain([&THRESHOLD, &PATH])
 }
 
 /// What a stream adds up to.
@@ -242,7 +243,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 
 impl View for Fold {
     const NAME: &'static str = "facts";
-    const VERSION: i64 = 5;
+    const VERSION: i64 = 6;
 
     fn create() -> String {
         tables().map(Table::create).collect()

@@ -21,6 +21,8 @@ pub struct Case {
     pub decisions: Vec<Decided>,
     /// What was done with its evidence, in its order.
     pub custody: Vec<Held>,
+    /// When its newest severity was assessed, in microseconds since 1970.
+    pub severity_us: Option<i64>,
 }
 
 /// A decision, and what its signer had before them.
@@ -145,6 +147,10 @@ impl Case {
         let counts = !self.incident.retracted.contains(&said.statement.jti);
         self.note_decision(id, said, before, counts);
         self.note_custody(said);
+        if counts && said.statement.event.known() == Some(Event::SeverityAssessed) {
+            let occurred = said.statement.occurred.as_ref().map(blotter_record::Instant::unix_us);
+            self.severity_us = Some(occurred.unwrap_or(said.recorded_us));
+        }
         if let Some(event) = said.statement.event.known().filter(|_| counts) {
             self.reach(event, said);
         }
@@ -346,6 +352,9 @@ impl Case {
             first_seq.into(),
             incident.last_seq.into(),
             rank(incident.status(), severity.as_ref().map(|made| made.value.level)).into(),
+            self.severity_us.into(),
+            severity.as_ref().map(|made| made.seq).into(),
+            (incident.escalations.last().map(|made| made.seq) > severity.as_ref().map(|made| made.seq)).into(),
         ])
     }
 
@@ -570,6 +579,9 @@ pub static INCIDENT: Table = table(
         int("first_seq", "its first entry"),
         int("last_seq", "its newest entry"),
         int("rank", "what needs somebody: 1000000 if it is open, and the severity, or 999999 if an open one has none"),
+        int("severity_us", "when its severity was assessed"),
+        int("severity_seq", "the entry that assessed it"),
+        int("escalated", "1 if it was escalated since"),
     ],
     &[&["rank", "id"], &["status", "rank"], &["opened_us", "id"], &["updated_us", "id"], &["lead"]],
 );

@@ -4,6 +4,7 @@
 //! Invariant: nothing here is the truth. What a view says is looked up in the log before it is shown.
 
 pub mod alerts;
+mod escalation;
 mod facts;
 mod filter;
 mod incident_list;

@@ -1,20 +1,21 @@
-//! What each person owes: open tasks, handovers to be accepted, clocks that run, evidence to be brought back, and actions
-//! that lessons led to.
+//! What each person owes: open tasks, handovers to be accepted, clocks that run, evidence to be brought back, actions that
+//! lessons led to, and escalations that the approved path wants.
 
 use blotter_record::{Id, Json};
 use rusqlite::Connection;
 
+use crate::escalation::OWED_SQL;
 use crate::metrics::{id, seq};
 use crate::views::{Failed, Source, ViewError, answer};
 
 /// Something that somebody owes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// task, handover, clock, evidence or action.
+    /// task, handover, clock, evidence, action or escalation.
     pub kind: String,
     /// Its id or code.
     pub what: String,
-    /// Who owes it: of a clock, the incident's lead; of evidence, to whom it was given.
+    /// Who owes it: of a clock, the incident's lead; of evidence, to whom it was given; of an escalation, the roles that it goes to.
     pub owner: Option<String>,
     /// When it is due, in microseconds since 1970.
     pub due_us: Option<i64>,
@@ -40,11 +41,12 @@ pub fn owed<S: Source>(db: &Connection, source: &S) -> Result<Vec<Owed>, ViewErr
 }
 
 fn read<S: Source>(db: &Connection, source: &S) -> Result<Vec<Owed>, Failed<S::Error>> {
-    let mut query = db.prepare_cached(
+    let mut query = db.prepare_cached(&format!(
         "SELECT incident, kind, what, owner, due_us, seq FROM owed
          UNION ALL
-         SELECT incident, 'action', action, owner, due_us, opened_seq FROM action WHERE completed_seq IS NULL",
-    )?;
+         SELECT incident, 'action', action, owner, due_us, opened_seq FROM action WHERE completed_seq IS NULL
+         UNION ALL {OWED_SQL}"
+    ))?;
     let rows = query.query_map([], |row| {
         let (kind, what, owner) = (row.get(1)?, row.get(2)?, row.get(3)?);
         Ok(Owed { incident: id(row, 0)?, kind, what, owner, due_us: row.get(4)?, seq: seq(row, 5)? })

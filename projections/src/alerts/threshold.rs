@@ -7,13 +7,15 @@ use blotter_process::Said;
 use blotter_record::{Event, Id, Jti, Statement};
 
 use super::is_undone_by;
+use crate::escalation;
 use crate::table::{Row, Table, int, table, text};
 
-/// The thresholds that a policy's stream sets, by source.
+/// What a policy's stream sets: thresholds by source, and an escalation path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thresholds {
     of: BTreeMap<String, Set>,
     retracted: BTreeSet<Jti>,
+    path: escalation::Path,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,7 @@ impl Thresholds {
 
     /// Takes one more entry of the policy's stream `id`.
     pub fn fold(&mut self, id: &Id, said: Said<'_>) {
+        self.path.fold(id, said, &self.retracted);
         let Said { seq, statement, .. } = said;
         let sets = statement.event.known() == Some(Event::TriageThresholdSet) && statement.sub == *id;
         if !sets || self.retracted.contains(&statement.jti) {
@@ -53,7 +56,7 @@ impl Thresholds {
         }
     }
 
-    /// Its rows in [`THRESHOLD`].
+    /// Its rows in [`THRESHOLD`], and that of its escalation path.
     pub fn rows(&self, id: &Id) -> Vec<Row> {
         let row = |(source, set): (&String, &Set)| {
             let Set { severity, per_hour, by, seq } = set;
@@ -66,7 +69,7 @@ impl Thresholds {
                 (*seq).into(),
             ])
         };
-        self.of.iter().map(row).collect()
+        self.of.iter().map(row).chain(self.path.rows(id)).collect()
     }
 }
 

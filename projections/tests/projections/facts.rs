@@ -385,3 +385,44 @@ fn what_a_source_counted_is_added_to_what_it_sent() {
     assert_eq!(count(&facts, "SELECT last_observed_us - observed_us FROM alert"), 3_600_000_000);
     assert_eq!(count(&facts, "SELECT count(*) FROM alert_link"), 3);
 }
+
+#[test]
+fn an_open_incident_of_a_severity_on_the_path_is_owed_an_escalation_until_there_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::default();
+    let path = vec![
+        ("version", "1".into()),
+        ("severities", Json::List(vec![3.into(), 4.into()])),
+        ("roles", list(["secops_manager", "ciso"])),
+        ("delay_max", "PT30M".into()),
+    ];
+    book.say("person/ciso", "escalation-path.approved", &["policy/escalation"], path);
+    happen(&mut book, 15, INCIDENTS[0], "");
+    let severe = happen(&mut book, 1 + 16 * 4, INCIDENTS[0], "");
+    happen(&mut book, 15, INCIDENTS[1], "");
+    happen(&mut book, 1 + 16 * 2, INCIDENTS[1], "");
+    let escalations = |book: &Book| {
+        let facts = Facts::open(&dir.path().join("views.db"), &book.log, &mut |_, _| ()).unwrap();
+        let owed = blotter_projections::owed::owed(facts.db(), &book.log).unwrap();
+        owed.into_iter().filter(|one| one.kind == "escalation").collect::<Vec<_>>()
+    };
+    let [one] = &escalations(&book)[..] else { panic!("one escalation is owed") };
+    assert_eq!((one.incident.as_str(), one.owner.as_deref()), (INCIDENTS[0], Some("secops_manager ciso")));
+    let at_us = 1_760_000_000_000_000 + 2 * 60_000_000;
+    assert_eq!((one.seq, one.due_us), (2, Some(at_us + 1_800_000_000)));
+    let to = vec![
+        ("from", "soc_analyst".into()),
+        ("to", "ciso".into()),
+        ("path_version", "1".into()),
+        ("kind", "escalation".into()),
+    ];
+    book.say(ANN, "escalated", &[INCIDENTS[0]], to);
+    assert!(escalations(&book).is_empty());
+    // A severity that is assessed anew wants its own; one that is taken back wants none.
+    happen(&mut book, 1 + 16 * 3, INCIDENTS[0], "");
+    assert_eq!(escalations(&book).len(), 1);
+    let newest = book.log.entries.last().unwrap().said.as_ref().unwrap().1.jti.to_string();
+    book.say(ANN, "retraction.recorded", &[INCIDENTS[0]], vec![("of", newest.as_str().into())]);
+    book.say(ANN, "retraction.recorded", &[INCIDENTS[0]], vec![("of", severe.as_str().into())]);
+    assert!(escalations(&book).is_empty());
+}

@@ -449,6 +449,17 @@ impl Facts {
             .collect()
     }
 
+    /// The integers in the list of that name.
+    pub fn ints(&self, name: &str) -> Vec<i64> {
+        self.list(name)
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Int(n) => Some(*n),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// Whether the boolean of that name is true.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some(&Fact::Bool(true))
