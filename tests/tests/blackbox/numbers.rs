@@ -122,16 +122,24 @@ fn every_number_stands_beside_its_definition_and_can_list_its_entries() {
     }
     assert!(shown.contains("1 no occurred"), "why nothing is measured is said: {shown}");
     let mttc = group(&place.done(&["metrics", "mttc", "--entries", "--json"]));
-    // From 25 July, 05:12, until 29 July, 22:00.
-    assert_eq!(mttc["mean_us"].as_i64(), Some((4 * 86_400 + 16 * 3_600 + 48 * 60) * 1_000_000));
-    let seq = mttc["measured"][0]["to_seq"].as_u64().unwrap().to_string();
+    // From 25 July, 04:41, until 29 July, 22:00.
+    let measured = mttc["measured"].as_array().unwrap();
+    let city = measured.iter().find(|one| one["incident"] == "incident/INC-2025-0725").unwrap();
+    assert_eq!(city["interval_us"].as_i64(), Some((4 * 86_400 + 17 * 3_600 + 19 * 60) * 1_000_000));
+    let sum: i64 = measured.iter().map(|one| one["interval_us"].as_i64().unwrap()).sum();
+    assert_eq!((measured.len(), mttc["mean_us"].as_i64()), (3, Some(sum / 3)));
+    let seq = city["to_seq"].as_u64().unwrap().to_string();
     assert!(place.done(&["show", &seq]).contains("containment.achieved"));
-    assert_eq!(mttc["flagged"].as_u64(), Some(1), "a story of last year was recorded today");
+    assert_eq!(mttc["flagged"].as_u64(), Some(3), "stories of last year were recorded today");
+    let reasons = |group: &Value| {
+        let excluded = group["excluded"].as_array().unwrap().iter();
+        excluded.map(|one| one["reason"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let without = group(&place.done(&["metrics", "mttc", "--without-flagged", "--json"]));
-    assert_eq!((without["n"].as_u64(), without["excluded"][0]["reason"].as_str()), (Some(0), Some("flagged")));
+    assert!(without["n"] == 0 && reasons(&without).contains(&"flagged".to_owned()), "{without}");
     let before: u64 = seq.parse::<u64>().unwrap() - 1;
     let then = group(&place.done(&["metrics", "mttc", "--as-of", &before.to_string(), "--json"]));
-    assert_eq!((then["n"].as_u64(), then["excluded"][0]["reason"].as_str()), (Some(0), Some("not contained yet")));
+    assert!(then["n"] == 0 && reasons(&then).contains(&"not contained yet".to_owned()), "{then}");
     place.fails(2, &["metrics", "mtbf"]);
 }
 
@@ -153,12 +161,11 @@ fn where_there_is_nothing_it_is_said() {
 fn an_action_that_is_overdue_is_found_wherever_somebody_looks() {
     const INCIDENT: &str = "incident/INC-2025-0725";
     let place = Place::played();
-    assert!(crate::said(&place.run(&["lessons", "--overdue"])).contains("no lesson has such an action"));
     let manager = json(&place.done(&["lessons", "--json"]))[0]["actions"][0]["owner"].as_str().unwrap().to_owned();
     let owner = format!("owner={manager}");
     let act = ["act", "action.opened", "lesson/L-1", "--about", INCIDENT, "--as", "manager", "--yes"];
     let facts = [
-        "action=action/2",
+        "action=action/99",
         "lesson=lesson/L-1",
         "kind=training",
         &owner,
@@ -169,16 +176,14 @@ fn an_action_that_is_overdue_is_found_wherever_somebody_looks() {
     let args: Vec<&str> = act.into_iter().chain(facts).chain(["--data", "text=Become a CISM"]).collect();
     place.done(&args);
     let lessons = json(&place.done(&["lessons", "--overdue", "--owner", &manager, "--json"]));
-    assert_eq!(
-        (lessons[0]["lesson"].as_str(), lessons[0]["actions"][1]["overdue"].as_bool()),
-        (Some("lesson/L-1"), Some(true))
-    );
+    let first = lessons.as_array().unwrap().iter().find(|one| one["lesson"] == "lesson/L-1").unwrap();
+    let actions = first["actions"].as_array().unwrap();
+    let overdue = actions.iter().filter(|one| one["overdue"] == true).map(|one| one["action"].as_str().unwrap());
+    assert_eq!(overdue.collect::<Vec<_>>(), ["action/99"], "{first}");
     let owed = json(&place.done(&["owed", "--overdue", "--who", &manager, "--json"]));
-    assert_eq!(
-        (owed["owed"][0]["what"].as_str(), owed["owed"][0]["text"].as_str()),
-        (Some("action/2"), Some("Become a CISM"))
-    );
-    assert!(owed["owed"][0]["left_us"].as_i64().unwrap() < 0);
+    let owed = owed["owed"].as_array().unwrap().iter().find(|one| one["what"] == "action/99").unwrap().clone();
+    assert_eq!(owed["text"], "Become a CISM");
+    assert!(owed["left_us"].as_i64().unwrap() < 0);
     let resources = json(&place.done(&["lessons", "resources", "--json"]));
     let cism = resources.as_array().unwrap().iter().find(|one| one["resource"] == "resource/isaca-cism").unwrap();
     assert_eq!(cism["assigned"][0]["owner"].as_str(), Some(manager.as_str()));
@@ -198,19 +203,18 @@ fn what_was_paid_and_how_long_services_were_down_is_summed() {
     pay("amount_minor=1250000", "USD");
     pay("amount_minor=30000", "USD");
     pay("amount_minor=99", "EUR");
-    let cost = json(&place.done(&["cost", INCIDENT, "--json"]));
-    let sums: Vec<_> = cost["cost"][0]["sums"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|sum| (sum["currency"].as_str().unwrap(), sum["amount_minor"].as_str().unwrap()))
-        .collect();
-    assert_eq!(sums, [("EUR", "99"), ("USD", "1280000")]);
+    let cost = json(&place.done(&["cost", "INC-2025-0725", "--json"]));
+    let sums = cost["cost"][0]["sums"].as_array().unwrap().iter().filter(|sum| sum["kind"] == "vendor");
+    let sums: Vec<_> =
+        sums.map(|sum| (sum["currency"].as_str().unwrap(), sum["amount_minor"].as_str().unwrap())).collect();
+    assert_eq!(sums, [("EUR", "99"), ("USD", "27280000")], "on top of the story's 260,000 dollars");
     let uptime = json(&place.done(&["uptime", "--since", "2025-08-01", "--until", "2025-08-31", "--json"]));
-    let library = &uptime["uptime"][0];
-    // Until 18 August, 08:00 in Minnesota.
-    assert_eq!(library["down_us"].as_i64(), Some((17 * 86_400 + 13 * 3_600) * 1_000_000));
-    assert_eq!(library["up_millionths"].as_i64(), Some(434_139), "13 days and 11 hours of 31, rounded down");
+    let of = |service: &str| uptime["uptime"].as_array().unwrap().iter().find(|one| one["service"] == service).unwrap();
+    // Until 20 August, 12:00, and until 18 August, 08:00, in Minnesota.
+    let (library, payments) = (of("service/library"), of("service/payments"));
+    assert_eq!(library["down_us"].as_i64(), Some((19 * 86_400 + 17 * 3_600) * 1_000_000));
+    assert_eq!(payments["down_us"].as_i64(), Some((17 * 86_400 + 13 * 3_600) * 1_000_000));
+    assert_eq!(payments["up_millionths"].as_i64(), Some(434_139), "13 days and 11 hours of 31, rounded down");
 }
 
 #[test]
@@ -235,9 +239,7 @@ fn services_stand_in_the_order_of_their_restoration_with_tickets_beside() {
         "down again is down"
     );
     assert_eq!(services("unordered"), ["service/mail down"]);
-    assert_eq!(
-        (found["links"][0]["number"].as_str(), found["links"][0]["event"].as_str()),
-        (Some("INC0042"), Some("ticket.linked"))
-    );
+    let link = found["links"].as_array().unwrap().iter().find(|link| link["number"] == "INC0042").unwrap();
+    assert_eq!(link["event"], "ticket.linked");
     assert!(place.fails(2, &["restoration", "incident/NONE"]).contains("no such stream"));
 }

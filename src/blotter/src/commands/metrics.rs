@@ -79,7 +79,7 @@ struct When {
 #[derive(Debug, Args)]
 pub(crate) struct Cost {
     /// The incident
-    #[arg(value_name = "INCIDENT", required_unless_present = "all")]
+    #[arg(value_name = "INCIDENT", value_parser = super::incident::incident_id, required_unless_present = "all")]
     incident: Option<Id>,
 
     /// All of them

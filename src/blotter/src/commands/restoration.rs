@@ -24,7 +24,7 @@ use crate::when::{self, Zone};
 #[derive(Debug, Args)]
 pub(crate) struct Restoration {
     /// The incident
-    #[arg(value_name = "INCIDENT")]
+    #[arg(value_name = "INCIDENT", value_parser = super::incident::incident_id)]
     incident: Id,
 
     #[command(flatten)]
