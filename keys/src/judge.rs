@@ -111,6 +111,12 @@ pub fn is_blocking(statement: &Statement) -> bool {
     statement.event.known().is_some_and(|event| event.rule().decision == Decision::Blocks)
 }
 
+/// The id of the `phase.refused` that records the refusal of a statement (FORMAT.md §6.7).
+pub fn refusal_jti(refused: &str) -> Jti {
+    let digest = Hash::of(format!("blotter/refused/1\n{refused}").as_bytes());
+    Jti::v8(digest.0[..16].try_into().expect("16 of 32 bytes"))
+}
+
 /// Why a statement may not enter the log. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -565,6 +571,7 @@ impl<H: History> Case<'_, H> {
             Event::LedgerOpened | Event::TimeAttested | Event::CheckpointWitnessed => self.check_root("size"),
             Event::LedgerVerified => self.check_root("to"),
             Event::RecordExported => self.check_export(),
+            Event::PhaseRefused => self.check_refused(),
             _ => Ok(()),
         }
     }
@@ -889,6 +896,31 @@ impl<H: History> Case<'_, H> {
             if !is_last || next.is_some_and(|(seq, _)| seq < size) {
                 return Err(rule("facts.heads", format!("{} had another head at size {size}", head.stream)));
             }
+        }
+        Ok(())
+    }
+
+    /// FORMAT.md §6.7: what was refused was really said, by whoever it names, to this ledger, in this incident; nobody is
+    /// said to have tried what they did not sign.
+    fn check_refused(&self) -> Verdict<H> {
+        let wrong = |what: String| rule("facts.refused", what);
+        let jws = self.statement.facts.word("refused").expect("a required fact");
+        let refused = Statement::parse(jws).map_err(|error| wrong(error.to_string()))?;
+        let Self { place, keyring, history, .. } = *self;
+        match (Case { statement: &refused, place, keyring, history }).check_ledger_and_key() {
+            Ok(()) => {}
+            Err(Judgement::Refused(refusal)) => return Err(wrong(refusal.to_string())),
+            Err(failed) => return Err(failed),
+        }
+        let key = keyring.key(&refused.kid).expect("just checked: it is there");
+        if key.public.verify(refused.signing_input(), refused.signature()).is_err() {
+            return Err(wrong(Refusal::Signature { kid: refused.kid }.to_string()));
+        }
+        if !is_blocking(&refused) || !refused.streams().any(|stream| *stream == self.statement.sub) {
+            return Err(wrong(format!("not a decision in {}", self.statement.sub)));
+        }
+        if self.statement.jti != refusal_jti(jws) {
+            return Err(rule("jti", "not the one that is derived from the refused statement"));
         }
         Ok(())
     }

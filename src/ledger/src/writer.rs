@@ -12,12 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use blotter_keys::checkpoint::Checkpoint;
 use blotter_keys::ed25519::SecretKey;
-use blotter_keys::judge::{Refusal, is_blocking};
+use blotter_keys::judge::{Refusal, is_blocking, refusal_jti};
 use blotter_keys::key_cache::KeyCache;
 use blotter_keys::keyring::Keyring;
 use blotter_keys::note::{KeyName, VerifierKey};
 use blotter_record::limits::LIST_LEN_MAX;
-use blotter_record::{ActorId, Event, Hash, Id, Instant, Json, Jti, Unmet};
+use blotter_record::{ActorId, Event, Hash, Id, Instant, Json, Unmet};
 
 use crate::head_file::{Head, HeadFile};
 use crate::own::{Own, Refusals, own_key, random_jti};
@@ -328,8 +328,7 @@ impl Writer {
         };
         let recorded = self.recorded()?;
         let Some(key) = own_key(&self.state.keyring, &self.keys, recorded.unix_us()) else { return Ok(()) };
-        let digest = Hash::of(format!("blotter/refused/1\n{jws}").as_bytes());
-        let jti = Jti::v8(digest.0[..16].try_into().expect("16 of 32 bytes"));
+        let jti = refusal_jti(&jws);
         let known = plan.seq_of(&*self.store, &jti)?.is_some();
         if known || !self.refusals.admit(actor, recorded.unix_us()) {
             return Ok(());

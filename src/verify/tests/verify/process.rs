@@ -1,8 +1,9 @@
 //! A writer that slipped a decision past the gates: it has the ledger's key, every person signed, and chain, tree and
 //! checkpoints are right. Only the process, asked again, finds it.
 
+use blotter_keys::judge::refusal_jti;
 use blotter_process::Process;
-use blotter_record::Json;
+use blotter_record::{Hash, Json};
 use blotter_verify::{Options, Outcome, Report};
 
 use crate::expunging::expunged;
@@ -121,17 +122,56 @@ fn each_decision_against_the_rules_is_named() {
     assert_eq!((report.findings[0].code, report.first_bad), ("role-missing", Some(bad)), "{}", show(&report));
 }
 
+/// The ledger's word that it refused `refused`.
+fn refusal(refused: &str) -> Say {
+    let refusal = say("ledger/own", "phase.refused", INC).fact("refused", refused);
+    Say { jti: Some(refusal_jti(refused)), ..refusal.fact("unmet", list(&["severity"])) }
+}
+
 #[test]
 fn a_refusal_on_the_record_is_right_where_it_stands() {
     let (mut ledger, verdict) = assessed(false);
     let early = enter(&ledger, "assess", "execute", verdict);
     let refused = ledger.line(&early).jws;
-    let refusal = say("ledger/own", "phase.refused", INC).fact("refused", refused.as_str());
-    ledger.say(refusal.fact("unmet", list(&["severity"])));
+    ledger.say(refusal(&refused));
     ledger.say(severity(2));
     ledger.say(enter(&ledger.clone(), "assess", "execute", verdict));
     let report = judged(&ledger);
     assert_eq!((report.outcome, report.decisions_judged), (Outcome::Verified, 3), "{}", show(&report));
+}
+
+#[test]
+fn a_refusal_of_what_nobody_tried_is_named() {
+    let (ledger, verdict) = assessed(false);
+    let tried = || enter(&ledger, "assess", "execute", verdict);
+    let jws = |said: &Say| ledger.clone().line(said).jws;
+    let comment = say("person/mia", "comment.added", INC).data("text", "on we go");
+    let elsewhere = Say { sub: "incident/INC-2".to_owned(), ..tried() };
+    let there = ledger.lines[verdict as usize].jws.clone();
+    let cases: [(&str, Say); 8] = [
+        ("facts.refused", refusal("e30.e30.AA")),
+        ("facts.refused", refusal(&jws(&Say { signature: Some([7; 64]), ..tried() }))),
+        (
+            "facts.refused",
+            refusal(&jws(&Say {
+                aud: Some(format!("{}#{}", crate::forge::ORIGIN, Hash::of(b"another genesis"))),
+                ..tried()
+            })),
+        ),
+        ("facts.refused", refusal(&jws(&tried().key(99)))),
+        ("facts.refused", refusal(&jws(&comment))),
+        ("facts.refused", refusal(&jws(&elsewhere))),
+        ("facts.refused", refusal(&there)),
+        ("jti", Say { jti: None, ..refusal(&jws(&tried())) }),
+    ];
+    for (number, (at, said)) in cases.into_iter().enumerate() {
+        let mut ledger = ledger.clone();
+        let bad = ledger.say(said);
+        let report = run(on_disk(&ledger).path(), anchored(&ledger)).unwrap();
+        let finding = &report.findings[0];
+        assert_eq!((report.first_bad, report.findings_count), (Some(bad), 1), "{number}: {}", show(&report));
+        assert!(finding.what.contains(at), "{number}: {}", finding.what);
+    }
 }
 
 #[test]
