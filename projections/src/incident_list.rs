@@ -28,8 +28,8 @@ pub struct IncidentQuery {
     pub linked: Option<String>,
     /// Only imported ones, or none of them.
     pub imported: Option<bool>,
-    /// Only these.
-    pub ids: Option<Vec<String>>,
+    /// Without these, by their ids in lower case: they are neither shown, nor counted, nor named by a cursor.
+    pub hidden: Vec<String>,
     /// As it was in the first so many entries; `None`: now.
     pub as_of: Option<u64>,
     /// What to sort by.
@@ -128,7 +128,7 @@ pub fn incidents(db: &Connection, query: &IncidentQuery) -> rusqlite::Result<Inc
     };
     conditions.extend(any_of(&format!("{row}.status"), &query.status));
     conditions.extend(any_of(&format!("{row}.phase"), &query.phase));
-    conditions.extend(query.ids.as_ref().map(|ids| any_of("i.id", ids).unwrap_or_else(|| "0".to_owned())));
+    conditions.extend(any_of("lower(i.id)", &query.hidden).map(|hidden| format!("NOT {hidden}")));
     for (column, word) in [("lead", &query.lead), ("category", &query.category), ("verdict", &query.verdict)] {
         conditions.extend(word.as_ref().map(|word| format!("{row}.{column} = {}", bind(word.clone().into()))));
     }

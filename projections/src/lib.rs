@@ -25,7 +25,7 @@ pub use filter::{Filter, Pattern, Span};
 pub use incident_list::{Cursor, IncidentPage, IncidentQuery, Sort, incidents as list_incidents};
 pub use log_index::{Change, LogIndex, Row, fold};
 pub use moment::{
-    Field, Moment, Told, case_as_of, corrections, differences, fields, interval_end_us, told_of, ways_out,
+    Field, Moment, Told, case_as_of, corrections, differences, fields, gate_state, interval_end_us, told_of, ways_out,
 };
 pub use replay::{Replayed, replace, replay, state_digest};
 pub use table::{Cell, Column, Kind, Table};

@@ -62,6 +62,25 @@ pub fn case_as_of<S: Source>(source: &S, incident: &Id, moment: Moment) -> Resul
     Ok(case)
 }
 
+/// The incident as gates are judged by: of imported history only what moved it.
+///
+/// # Errors
+/// If the log can't be read.
+pub fn gate_state<S: Source>(source: &S, incident: &Id, moment: Moment) -> Result<Incident, S::Error> {
+    let told = told_of(source, incident, moment)?;
+    let mut state = Incident::default();
+    told.iter().for_each(|entry| state.note_retraction(&entry.statement));
+    for Told { seq, recorded_us, statement } in &told {
+        if statement.streams().any(|id| id == incident) {
+            state.fold_for_gates(incident, Said { seq: *seq, recorded_us: *recorded_us, statement });
+        }
+        for lesson in statement.about.iter().filter(|id| id.kind() == "lesson") {
+            state.fold_lesson(lesson, *seq, statement);
+        }
+    }
+    Ok(state)
+}
+
 /// What there is to tell of an incident as of a moment, in the order of the log: its stream, and the playbook versions that
 /// its lessons led to.
 ///

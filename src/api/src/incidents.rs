@@ -9,8 +9,8 @@ use blotter_ledger::{Read, read};
 use blotter_process::{OwnGates, POLICY_STREAM, Phase, own_gates, transition, transition_checks};
 use blotter_projections::incidents::Case;
 use blotter_projections::{
-    Cell, Cursor, IncidentQuery, LogIndex, Moment, Sort, Source as _, Words, case_as_of, differences, fields, told_of,
-    ways_out,
+    Cell, Cursor, IncidentQuery, LogIndex, Moment, Sort, Source as _, Words, case_as_of, differences, fields,
+    gate_state, told_of, ways_out,
 };
 use blotter_record::{Id, Instant};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::caller::{Caller, Reads};
 use crate::entries::{EntryView, view};
 use crate::finder::Log;
+use crate::measures::incidents_for;
 use crate::problem::Problem;
 
 /// Incidents of one page, at most.
@@ -67,8 +68,6 @@ pub(crate) struct ListView {
     /// The columns of the table `incident`; as of an earlier moment, those of `incident_version`.
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<serde_json::Map<String, serde_json::Value>>,
-    /// Incidents of this page that are not for this reader.
-    withheld: usize,
     /// `cursor` of the next page.
     next: Option<String>,
     /// Entries of the log that this rests on.
@@ -272,11 +271,11 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ListView>, Problem> {
-    let reads = caller.reads(&app)?;
-    app.read(move |app, store| page(app, store, &caller, reads, &query)).await.map(Json)
+    incidents_for(&app, &caller)?;
+    app.read(move |app, store| page(app, store, &caller, &query)).await.map(Json)
 }
 
-fn page(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, query: &ListQuery) -> Result<ListView, Problem> {
+fn page(app: &App, store: &dyn Read, caller: &Caller, query: &ListQuery) -> Result<ListView, Problem> {
     let (db, size) = app.views.read(store)?;
     let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect();
     let as_of = query.as_of.as_ref().map(|text| size_at(app, store, text)).transpose()?;
@@ -309,7 +308,7 @@ fn page(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, query: &List
         opened_since_us: time("since", query.since.as_ref())?,
         opened_until_us: time("until", query.until.as_ref())?,
         imported: query.imported,
-        ids: None,
+        hidden: app.shown(store)?.hidden_from(caller.actor()),
         as_of,
         sort,
         after,
@@ -319,24 +318,9 @@ fn page(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, query: &List
         tracing::error!(%error, "the views can't be read");
         Problem::new("unavailable", "the views can't be read; the server's log says why")
     })?;
-    let shown = app.shown(store)?;
-    let (mut incidents, mut withheld) = (Vec::new(), 0);
-    for row in &page.rows {
-        let id = match &row[0] {
-            Cell::Text(id) => id.parse::<Id>().ok(),
-            Cell::Null | Cell::Int(_) => None,
-        };
-        // One that was restricted after the views were read is judged by what holds now.
-        if id.is_some_and(|id| caller.sees(reads, &shown, std::iter::once(&id)).is_ok()) {
-            incidents.push(page.columns.iter().cloned().zip(row.iter().map(value)).collect());
-        } else {
-            withheld += 1;
-        }
-    }
+    let incidents = page.rows.iter().map(|row| page.columns.iter().cloned().zip(row.iter().map(value)).collect());
     let next = page.next.map(|next| format!("{},{}", next.key, next.id));
-    // A cursor that names a withheld incident would tell that it is there.
-    let next = next.filter(|_| withheld == 0 || !incidents.is_empty());
-    Ok(ListView { incidents, withheld, next, as_of_size: as_of.unwrap_or(size) })
+    Ok(ListView { incidents: incidents.collect(), next, as_of_size: as_of.unwrap_or(size) })
 }
 
 fn value(cell: &Cell) -> serde_json::Value {
@@ -444,11 +428,11 @@ pub(crate) async fn gates(
     let reads = caller.reads(&app)?;
     let view = app.read(move |app, store| {
         let id = incident(app, store, &caller, reads, &name)?;
-        let case = case(store, &id, Moment::recorded(store.size()?))?;
+        let state = gate_state(&Log(store), &id, Moment::recorded(store.size()?))?;
         let own = own(store)?;
-        let at = case.incident.current_phase();
+        let at = state.current_phase();
         let way = |to: Phase| {
-            let checks = transition_checks(transition(at?, to)?, &case.incident, &own, app.now().unix_us());
+            let checks = transition_checks(transition(at?, to)?, &state, &own, app.now().unix_us());
             let gates: Vec<GateView> = checks
                 .into_iter()
                 .map(|check| GateView {
@@ -463,7 +447,7 @@ pub(crate) async fn gates(
         Ok(GatesView {
             incident: id.to_string(),
             phase: at.map(|at| at.name().to_owned()),
-            ways: ways_out(&case.incident).into_iter().filter_map(way).collect(),
+            ways: ways_out(&state).into_iter().filter_map(way).collect(),
         })
     });
     view.await.map(Json)

@@ -68,6 +68,12 @@ impl Shown {
         };
     }
 
+    /// The incidents that `actor` may not read, by their folded ids.
+    pub(crate) fn hidden_from(&self, actor: Option<&ActorId>) -> Vec<String> {
+        let may = |readers: &BTreeSet<ActorId>| actor.is_some_and(|actor| readers.contains(actor));
+        self.restricted.iter().filter(|(_, readers)| !may(readers)).map(|(stream, _)| stream.clone()).collect()
+    }
+
     /// Entries up to which this is known.
     pub(crate) fn position(&self) -> u64 {
         self.position

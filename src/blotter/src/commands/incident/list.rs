@@ -110,7 +110,7 @@ pub(super) fn run(context: &Context, args: &List) -> Result<()> {
         opened_until_us: time(&args.until, Edge::Until)?,
         linked: args.linked.clone(),
         imported: args.imported,
-        ids: None,
+        hidden: Vec::new(),
         as_of,
         sort,
         after: args.cursor.clone(),

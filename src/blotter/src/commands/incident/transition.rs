@@ -3,14 +3,15 @@
 use anyhow::{Context as _, Result, bail};
 use blotter_api::finder::Log;
 use blotter_ledger::{Error, read};
-use blotter_process::{Check, OwnGates, POLICY_STREAM, Phase, Transition, own_gates, transition, transition_checks};
-use blotter_projections::incidents::Case;
-use blotter_projections::{Moment, Source as _, Told, ways_out};
+use blotter_process::{
+    Check, Incident, OwnGates, POLICY_STREAM, Phase, Transition, own_gates, transition, transition_checks,
+};
+use blotter_projections::{Moment, Source as _, Told, gate_state, ways_out};
 use blotter_record::{Id, Json, Jti};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{incident_id, show};
+use super::incident_id;
 use crate::context::{Context, now_us};
 use crate::out::Tone;
 use crate::session::{Reader, Words};
@@ -84,18 +85,27 @@ fn gates_of(reader: &Reader) -> Result<OwnGates> {
     }
 }
 
+/// The incident as its gates are judged by.
+fn state(reader: &Reader, id: &Id) -> Result<Incident> {
+    let incident = gate_state(&Log(&*reader.store), id, now(reader)?)?;
+    if incident.first_seq.is_none() && reader.store.stream(id).map_err(Error::from)?.is_none() {
+        bail!("there is no {id}; `blotter incident list` names what there is");
+    }
+    Ok(incident)
+}
+
 fn now(reader: &Reader) -> Result<Moment> {
     Ok(Moment::recorded(reader.store.size().map_err(Error::from)?))
 }
 
 pub(super) fn gates(context: &Context, args: &Gates) -> Result<()> {
     let reader = Reader::open(context)?;
-    let case = show::case(&reader, &args.incident, now(&reader)?)?;
+    let incident = state(&reader, &args.incident)?;
     let own = gates_of(&reader)?;
-    let at = case.incident.current_phase();
-    let ways: Vec<(Phase, Vec<Check>)> = ways_out(&case.incident)
+    let at = incident.current_phase();
+    let ways: Vec<(Phase, Vec<Check>)> = ways_out(&incident)
         .into_iter()
-        .filter_map(|to| Some((to, transition_checks(transition(at?, to)?, &case.incident, &own, now_us()))))
+        .filter_map(|to| Some((to, transition_checks(transition(at?, to)?, &incident, &own, now_us()))))
         .collect();
     let check_json = |check: &Check| json!({ "gate": check.gate.code, "met": check.met_by.is_some(), "entries": check.met_by, "what": check.gate.what });
     let way_json = |(to, checks): &(Phase, Vec<Check>)| {
@@ -105,7 +115,7 @@ pub(super) fn gates(context: &Context, args: &Gates) -> Result<()> {
     let json = json!({ "incident": args.incident.as_str(), "phase": at.map(Phase::name), "ways": ways.iter().map(way_json).collect::<Vec<Value>>() });
     context.out.result(&json, || {
         let Some(at) = at else { return format!("{} was never opened: incident.opened", args.incident) };
-        if let Some(into) = &case.incident.merged_into {
+        if let Some(into) = &incident.merged_into {
             return format!("{} was merged into {}; go on there", args.incident, into.value);
         }
         let mut text = format!("{} is in {}", args.incident, context.out.toned(Tone::Strong, at.name()));
@@ -163,13 +173,13 @@ pub(super) fn transition_words(
     reason: Option<&str>,
     ahead: &[(Words, Jti)],
 ) -> Result<Words> {
-    let case = show::case(reader, id, now(reader)?)?;
-    let Some(at) = case.incident.current_phase() else { bail!("{id} was never opened: incident.opened") };
+    let incident = state(reader, id)?;
+    let Some(at) = incident.current_phase() else { bail!("{id} was never opened: incident.opened") };
     let Some(way) = transition(at, asked.to) else {
         let ways: Vec<&str> = at.ways_out().map(|way| way.to.name()).collect();
         bail!("{id} is in {at}; from there it goes to {}", ways.join(", "));
     };
-    let checks = transition_checks(way, &case.incident, &gates_of(reader)?, now_us());
+    let checks = transition_checks(way, &incident, &gates_of(reader)?, now_us());
     let met: Vec<u64> = checks.iter().filter_map(|check| check.met_by.as_ref()).flatten().copied().collect();
     let unmet: Vec<Json> = match asked.overrides {
         true => {
@@ -179,7 +189,7 @@ pub(super) fn transition_words(
     };
     let trigger = match asked.trigger {
         Some(trigger) => trigger,
-        None => trigger_of(reader, id, &case, way, ahead)?,
+        None => trigger_of(reader, id, &incident, way, ahead)?,
     };
     let mut inputs = jtis_of(reader, &met)?;
     inputs.extend(ahead.iter().map(|(_, jti)| *jti));
@@ -200,13 +210,13 @@ pub(super) fn transition_words(
 }
 
 /// The newest statement of the incident, its alerts and lessons that can trigger this.
-fn trigger_of(reader: &Reader, id: &Id, case: &Case, way: &Transition, ahead: &[(Words, Jti)]) -> Result<Jti> {
+fn trigger_of(reader: &Reader, id: &Id, incident: &Incident, way: &Transition, ahead: &[(Words, Jti)]) -> Result<Jti> {
     let triggers = |event: &str| way.triggers.iter().any(|trigger| trigger.name() == event);
     if let Some((_, jti)) = ahead.iter().rfind(|(words, _)| triggers(&words.event)) {
         return Ok(*jti);
     }
     let log = Log(&*reader.store);
-    let streams = std::iter::once(id).chain(case.incident.alerts.keys()).chain(case.incident.lessons.keys());
+    let streams = std::iter::once(id).chain(incident.alerts.keys()).chain(incident.lessons.keys());
     let mut newest: Option<(u64, Jti)> = None;
     for stream in streams {
         for Told { seq, statement, .. } in blotter_projections::told_of(&log, stream, now(reader)?)? {
