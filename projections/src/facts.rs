@@ -2,26 +2,26 @@
 //! its rows are a function of that state; so a view that followed the log live, one that was rebuilt, and a fold without
 //! any tables come to the same rows and the same digest.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use blotter_process::Said;
 use blotter_record::{Event, Hash, Id, Statement};
-use rusqlite::{Connection, Transaction};
+use rayon::prelude::*;
+use rusqlite::Connection;
 
 use crate::alerts::threshold::{THRESHOLD, Thresholds};
 use crate::alerts::{self, Alert};
+use crate::catch_up::{BATCH_ENTRIES, Batch, Layout, Projection, Saving};
 use crate::escalation::PATH;
 use crate::incidents::{self, Case};
 use crate::moment::{Moment, Told, case_as_of, read_stream};
-use crate::table::{Digester, Row, Table, save};
-use crate::views::{
-    BATCH_ENTRIES, Failed, LogEntry, Source, View, ViewError, catch_up, facts_size, over, read_only, unusable,
-    with_views,
-};
+use crate::table::{Change, Digester, Row, Table, differences, save};
+use crate::views::{LogEntry, Source, View, ViewError, Views, facts_size, over, read_only};
 
-/// Streams whose states are kept in memory between batches, at most.
-const STATES_MAX: usize = 40_000;
+/// Streams of a generation of remembered states.
+const GENERATION_STATES: usize = 8_000;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
@@ -82,136 +82,207 @@ impl State {
     }
 }
 
-/// The fold over all streams: their states, as far as they are remembered.
+/// The states of streams that are remembered; of two generations, so that what was not asked for in the newer one is
+/// forgotten with the older.
 #[derive(Debug, Default)]
-pub(crate) struct Fold {
-    states: HashMap<Id, State>,
-    /// The entry that it takes next.
-    at: u64,
+struct States {
+    young: HashMap<Id, State>,
+    old: HashMap<Id, State>,
+    /// How many a generation has; 0: all are remembered.
+    generation: usize,
 }
 
-/// Streams that a batch touches, with their rows as they were before it; no rows where nobody wants them.
-struct Touched {
-    rows: HashMap<Id, Vec<Row>>,
-    wants_rows: bool,
-}
+impl States {
+    fn take(&mut self, stream: &Id) -> Option<State> {
+        self.young.remove(stream).or_else(|| self.old.remove(stream))
+    }
 
-impl Touched {
-    fn new(wants_rows: bool) -> Self {
-        Self { rows: HashMap::new(), wants_rows }
+    fn keep(&mut self, stream: Id, state: State) {
+        if self.generation > 0 && self.young.len() >= self.generation {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(stream, state);
+    }
+
+    fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
     }
 }
 
+/// The fold over all streams: their states, as far as they are remembered.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    states: States,
+    /// The entry that it takes next.
+    at: u64,
+    /// Whether somebody wants the rows that change.
+    wants_rows: bool,
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        let states = States { generation: GENERATION_STATES, ..States::default() };
+        Self { states, at: 0, wants_rows: true }
+    }
+}
+
+/// One thing that a stream's state takes.
+enum Take<'a> {
+    /// An entry of the stream.
+    Entry(Said<'a>),
+    /// A playbook version that names this lesson of the stream's incident: it stands in the lesson's stream.
+    Lesson(&'a Id, Said<'a>),
+}
+
+/// A stream that a batch touches.
+struct Touched<'a> {
+    stream: &'a Id,
+    /// Before the batch.
+    state: Option<State>,
+    takes: Vec<Take<'a>>,
+}
+
+/// The same, after the batch.
+struct Taken<'a> {
+    stream: &'a Id,
+    state: Option<State>,
+    /// Its rows before the batch.
+    before: Vec<Row>,
+    changes: Vec<Change>,
+    /// Whether the batch took back what is folded already.
+    undone: bool,
+}
+
 impl Fold {
-    /// Takes entries that follow each other, the first being `at`; notes which streams changed.
-    fn take<S: Source>(
-        &mut self,
-        source: &S,
-        at: u64,
-        entries: &[LogEntry],
-        touched: &mut Touched,
-    ) -> Result<(), S::Error> {
+    /// All streams' states, and no rows.
+    fn of_all() -> Self {
+        Self { states: States::default(), at: 0, wants_rows: false }
+    }
+
+    /// Takes entries that follow each other; says what changes.
+    fn take<S: Source>(&mut self, source: &S, at: u64, entries: &[LogEntry]) -> Result<Vec<Change>, S::Error> {
         if self.at != at {
             // Somebody else moved the view on, or it starts anew.
             self.states.clear();
         }
-        let mut undone = BTreeSet::new();
-        for entry in entries {
-            let Some((placed, statement)) = &entry.said else { continue };
-            let said = Said { seq: entry.seq, recorded_us: placed.recorded.unix_us(), statement };
-            for link in &placed.streams {
-                if State::new(&link.stream).is_none() {
-                    continue;
-                }
-                self.touch(source, at, &link.stream, link.n == 0, touched)?;
-                let Some(state) = self.states.get_mut(&link.stream) else { continue };
-                if state.is_undone_by(statement) {
-                    undone.insert(link.stream.clone());
-                }
-                state.fold(&link.stream, said);
-            }
-            self.take_lesson(source, at, said, touched)?;
-        }
         let end = entries.last().map_or(at, |last| last.seq + 1);
-        for stream in undone {
-            if let Some(state) = load(source, &stream, end)? {
-                self.states.insert(stream, state);
+        let lessons = lessons_led(source, entries)?;
+        let touched = self.touched(source, at, entries, &lessons)?;
+        let wants_rows = self.wants_rows;
+        let taken: Vec<Taken<'_>> = touched.into_par_iter().map(|stream| stream.take(wants_rows)).collect();
+        let mut changes = Vec::new();
+        for mut one in taken {
+            if one.undone {
+                one.state = load(source, one.stream, end)?;
+                one.changes =
+                    if wants_rows { differences(one.before, rows(one.state.as_ref(), one.stream)) } else { vec![] };
+            }
+            changes.append(&mut one.changes);
+            if let Some(state) = one.state {
+                self.states.keep(one.stream.clone(), state);
             }
         }
         self.at = end;
-        Ok(())
+        Ok(changes)
     }
 
-    /// Sees to it that a stream's state is here, and its rows as they were before the batch are remembered.
-    fn touch<S: Source>(
+    /// The streams that a batch touches, with what each of them takes.
+    fn touched<'a, S: Source>(
         &mut self,
         source: &S,
         at: u64,
-        stream: &Id,
-        is_new: bool,
-        touched: &mut Touched,
-    ) -> Result<(), S::Error> {
-        let known =
-            if touched.wants_rows { touched.rows.contains_key(stream) } else { self.states.contains_key(stream) };
-        if known {
-            return Ok(());
-        }
-        if !self.states.contains_key(stream) {
-            let state = if is_new { State::new(stream) } else { load(source, stream, at)? };
-            self.states.extend(state.map(|state| (stream.clone(), state)));
-        }
-        if touched.wants_rows {
-            let rows = self.states.get(stream).map_or_else(Vec::new, |state| state.rows(stream));
-            touched.rows.insert(stream.clone(), rows);
-        }
-        Ok(())
-    }
-
-    /// A playbook version that names lessons: it stands in their streams, and not in those of their incidents.
-    fn take_lesson<S: Source>(
-        &mut self,
-        source: &S,
-        at: u64,
-        said: Said<'_>,
-        touched: &mut Touched,
-    ) -> Result<(), S::Error> {
-        if said.statement.event.known() != Some(Event::PlaybookPublished) {
-            return Ok(());
-        }
-        for lesson in said.statement.about.iter().filter(|id| id.kind() == "lesson") {
-            for incident in incidents_of(source, lesson, said.seq)? {
-                self.touch(source, at, &incident, false, touched)?;
-                if let Some(State::Incident(case)) = self.states.get_mut(&incident) {
-                    case.incident.fold_lesson(lesson, said.seq, said.statement);
+        entries: &'a [LogEntry],
+        lessons: &'a [Led],
+    ) -> Result<Vec<Touched<'a>>, S::Error> {
+        let mut places: HashMap<&Id, usize> = HashMap::new();
+        let mut touched: Vec<Touched<'a>> = Vec::new();
+        let mut touch = |stream: &'a Id, is_new: bool, take: Take<'a>| -> Result<(), S::Error> {
+            let place = match places.entry(stream) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let state = match self.states.take(stream) {
+                        None if is_new => State::new(stream),
+                        None => load(source, stream, at)?,
+                        known => known,
+                    };
+                    touched.push(Touched { stream, state, takes: Vec::new() });
+                    *new.insert(touched.len() - 1)
+                }
+            };
+            touched[place].takes.push(take);
+            Ok(())
+        };
+        let mut lessons = lessons.iter().peekable();
+        for entry in entries {
+            let Some((placed, statement)) = &entry.said else { continue };
+            let said = Said { seq: entry.seq, recorded_us: placed.recorded.unix_us(), statement };
+            for link in placed.streams.iter().filter(|link| is_followed(&link.stream)) {
+                touch(&link.stream, link.n == 0, Take::Entry(said))?;
+            }
+            while let Some(led) = lessons.next_if(|led| led.seq == entry.seq) {
+                for incident in &led.incidents {
+                    touch(incident, false, Take::Lesson(&led.lesson, said))?;
                 }
             }
         }
-        Ok(())
+        Ok(touched)
     }
+}
 
-    /// Takes a batch and writes what it changed.
-    fn take_and_save<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
-        source: &S,
-        at: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>> {
-        let mut touched = Touched::new(true);
-        self.take(source, at, entries, &mut touched).map_err(Failed::Source)?;
-        for (stream, before) in touched.rows {
-            let after = self.states.get(&stream).map_or_else(Vec::new, |state| state.rows(&stream));
-            save(tx, before, after)?;
+impl<'a> Touched<'a> {
+    fn take(self, wants_rows: bool) -> Taken<'a> {
+        let Self { stream, mut state, takes } = self;
+        let before = if wants_rows { rows(state.as_ref(), stream) } else { Vec::new() };
+        let mut undone = false;
+        for take in takes {
+            match (&mut state, take) {
+                (Some(state), Take::Entry(said)) => {
+                    undone |= state.is_undone_by(said.statement);
+                    state.fold(stream, said);
+                }
+                (Some(State::Incident(case)), Take::Lesson(lesson, said)) => {
+                    case.incident.fold_lesson(lesson, said.seq, said.statement);
+                }
+                (_, Take::Lesson(..)) | (None, _) => {}
+            }
         }
-        self.forget_some();
-        Ok(())
+        if undone || !wants_rows {
+            return Taken { stream, state, before, changes: Vec::new(), undone };
+        }
+        let changes = differences(before, rows(state.as_ref(), stream));
+        Taken { stream, state, before: Vec::new(), changes, undone }
     }
+}
 
-    fn forget_some(&mut self) {
-        if self.states.len() > STATES_MAX {
-            self.states.clear();
+fn rows(state: Option<&State>, stream: &Id) -> Vec<Row> {
+    state.map_or_else(Vec::new, |state| state.rows(stream))
+}
+
+/// Whether views follow streams of this kind.
+fn is_followed(stream: &Id) -> bool {
+    matches!(stream.kind(), "incident" | "alert" | "policy")
+}
+
+/// A playbook version that a lesson led to. It stands in the lesson's stream, and not in those of its incidents.
+struct Led {
+    seq: u64,
+    lesson: Id,
+    incidents: BTreeSet<Id>,
+}
+
+fn lessons_led<S: Source>(source: &S, entries: &[LogEntry]) -> Result<Vec<Led>, S::Error> {
+    let mut led = Vec::new();
+    for entry in entries {
+        let Some((_, statement)) = &entry.said else { continue };
+        if statement.event.known() == Some(Event::PlaybookPublished) {
+            for lesson in statement.about.iter().filter(|id| id.kind() == "lesson") {
+                let incidents = incidents_of(source, lesson, entry.seq)?;
+                led.push(Led { seq: entry.seq, lesson: lesson.clone(), incidents });
+            }
         }
     }
+    Ok(led)
 }
 
 /// The state of a stream after its entries before `end`.
@@ -241,54 +312,37 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
     Ok(recorded.flat_map(|said| said.about).filter(|id| id.kind() == "incident").collect())
 }
 
-impl View for Fold {
-    const NAME: &'static str = "facts";
-    const VERSION: i64 = 6;
+/// The view's tables.
+pub(crate) static LAYOUT: Layout = Layout {
+    name: "facts",
+    version: 6,
+    create: || tables().map(Table::create).collect(),
+    drop: || tables().map(Table::drop).collect(),
+};
 
-    fn create() -> String {
-        tables().map(Table::create).collect()
+impl<S: Source> Projection<S> for Fold {
+    fn fold(&mut self, source: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
+        let changes = self.take(source, batch.at, batch.entries)?;
+        Ok(Box::new(move |tx| save(tx, &changes)))
     }
 
-    fn drop() -> String {
-        tables().map(Table::drop).collect()
-    }
-
-    fn take<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
-        source: &S,
-        at: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>> {
-        let expunges = |entry: &LogEntry| {
-            let said = entry.said.as_ref();
-            said.is_some_and(|(_, said)| said.event.known() == Some(Event::EntryExpunged))
-        };
-        if !entries.iter().any(expunges) {
-            return self.take_and_save(tx, source, at, entries);
-        }
-        // What an expunged entry said counts no more, and nothing says in which streams it stood: all is folded anew. It
-        // is rare: two people must have ordered it.
-        tx.execute_batch(&(Self::drop() + &Self::create()))?;
-        let end = entries.last().map_or(at, |last| last.seq + 1);
-        let mut from = 0;
-        while from < end {
-            let limit = usize::try_from(end - from).unwrap_or(usize::MAX).min(BATCH_ENTRIES);
-            let again = source.entries(from, limit).map_err(Failed::Source)?;
-            let Some(last) = again.last() else { return Ok(()) };
-            self.take_and_save(tx, source, from, &again)?;
-            from = last.seq + 1;
-        }
-        Ok(())
+    /// What an expunged entry said counts no more, and nothing says in which streams it stood: all is folded anew. It is
+    /// rare: two people must have ordered it.
+    fn starts_anew_at(&self, entry: &LogEntry) -> bool {
+        entry.said.as_ref().is_some_and(|(_, said)| said.event.known() == Some(Event::EntryExpunged))
     }
 }
 
 /// The view of facts in `views.db`.
 pub struct Facts {
     db: Connection,
-    path: PathBuf,
-    fold: Fold,
     at: u64,
+}
+
+impl From<Views> for Facts {
+    fn from(views: Views) -> Self {
+        Self { at: views.size(), db: views.into_db() }
+    }
 }
 
 impl Facts {
@@ -302,11 +356,7 @@ impl Facts {
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ViewError<S::Error>> {
-        with_views(path, |mut db| {
-            let mut fold = Fold::default();
-            let at = catch_up(&mut db, &mut fold, source, progress)?;
-            Ok(Self { db, path: path.to_owned(), fold, at })
-        })
+        Ok(Views::open(path, &[View::Facts], source, progress)?.into())
     }
 
     /// The view as somebody else brought it up to date.
@@ -316,20 +366,7 @@ impl Facts {
     pub fn read(path: &Path) -> rusqlite::Result<Self> {
         let db = read_only(path)?;
         let at = facts_size(&db)?;
-        Ok(Self { db, path: path.to_owned(), fold: Fold::default(), at })
-    }
-
-    /// Catches up with the log.
-    ///
-    /// # Errors
-    /// As [`Facts::open`].
-    pub fn catch_up<S: Source>(
-        &mut self,
-        source: &S,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), ViewError<S::Error>> {
-        self.at = catch_up(&mut self.db, &mut self.fold, source, progress).map_err(|e| unusable(&self.path, e))?;
-        Ok(())
+        Ok(Self { db, at })
     }
 
     /// How many entries it has folded.
@@ -356,7 +393,7 @@ impl Facts {
     /// # Errors
     /// If the database can't be read.
     pub fn digest(&self) -> rusqlite::Result<Hash> {
-        Ok(over::<Fold>(self.table_digests()?.into_iter().map(|(_, digest)| digest)))
+        Ok(over(&LAYOUT, self.table_digests()?.into_iter().map(|(_, digest)| digest)))
     }
 }
 
@@ -369,17 +406,17 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
     let fold = fold_before(source, end, progress)?;
     // Streams in their order, and of each its rows in theirs: so every table's rows come in the order of their keys.
     let mut digesters: Vec<(&'static Table, Digester)> = tables().map(|table| (table, Digester::new(table))).collect();
-    let mut streams: Vec<&Id> = fold.states.keys().collect();
-    streams.sort_unstable();
-    for stream in streams {
-        let mut rows = fold.states[stream].rows(stream);
+    let mut streams: Vec<(&Id, &State)> = fold.states.young.iter().collect();
+    streams.sort_unstable_by_key(|(stream, _)| *stream);
+    for (stream, state) in streams {
+        let mut rows = state.rows(stream);
         rows.sort_unstable_by(Row::order);
         for row in &rows {
             let of_table = digesters.iter_mut().find(|(table, _)| std::ptr::eq(*table, row.table));
             of_table.expect("a row is of one of the tables").1.row(row);
         }
     }
-    Ok(over::<Fold>(digesters.into_iter().map(|(_, digester)| digester.finish())))
+    Ok(over(&LAYOUT, digesters.into_iter().map(|(_, digester)| digester.finish())))
 }
 
 /// All incidents, as the entries of a log before `end` made them. All of them are in memory.
@@ -391,7 +428,7 @@ pub fn cases<S: Source>(
     end: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BTreeMap<Id, Case>, S::Error> {
-    let states = fold_before(source, end, progress)?.states;
+    let states = fold_before(source, end, progress)?.states.young;
     let of_incident = |(stream, state)| match state {
         State::Incident(case) => Some((stream, *case)),
         State::Alert(_) | State::Policy(_) => None,
@@ -400,14 +437,14 @@ pub fn cases<S: Source>(
 }
 
 fn fold_before<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Fold, S::Error> {
-    let mut fold = Fold::default();
+    let mut fold = Fold::of_all();
     let mut at = 0;
     while at < end {
         let limit = usize::try_from(end - at).unwrap_or(usize::MAX).min(BATCH_ENTRIES);
         let entries = source.entries(at, limit)?;
         let Some(last) = entries.last() else { break };
         let next = last.seq + 1;
-        fold.take(source, at, &entries, &mut Touched::new(false))?;
+        fold.take(source, at, &entries)?;
         at = next;
         progress(at, end);
     }

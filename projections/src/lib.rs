@@ -4,6 +4,7 @@
 //! Invariant: nothing here is the truth. What a view says is looked up in the log before it is shown.
 
 pub mod alerts;
+mod catch_up;
 mod escalation;
 mod facts;
 mod filter;
@@ -29,5 +30,5 @@ pub use moment::{
 };
 pub use replay::{Replayed, replace, replay, state_digest};
 pub use table::{Cell, Column, Kind, Table};
-pub use views::{LogEntry, Source, VIEWS, ViewError, facts_size, is_stale, read_only};
+pub use views::{LogEntry, Source, VIEWS, Values, View, ViewError, Views, facts_size, is_stale, read_only};
 pub use words::{WORD_CHARS_MAX, Words};

@@ -8,8 +8,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha2::{Digest, Sha256};
 
+use crate::catch_up::{Batch, Layout, Projection, Saving};
 use crate::filter::Filter;
-use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, read_only, signed, with_views};
+use crate::views::{LogEntry, Source, View, ViewError, Views, read_only, signed};
 
 /// Its tables.
 const SCHEMA: &str = "
@@ -91,29 +92,17 @@ pub struct LogIndex {
     pub(crate) db: Connection,
 }
 
-/// The view behind the index.
+/// Its tables.
+pub(crate) static LAYOUT: Layout =
+    Layout { name: "log", version: 1, create: || SCHEMA.to_owned(), drop: || DROP.to_owned() };
+
+/// The fold behind the index.
 pub(crate) struct LogRows;
 
-impl View for LogRows {
-    const NAME: &'static str = "log";
-    const VERSION: i64 = 1;
-
-    fn create() -> String {
-        SCHEMA.to_owned()
-    }
-
-    fn drop() -> String {
-        DROP.to_owned()
-    }
-
-    fn take<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
-        _: &S,
-        _: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>> {
-        Ok(save(tx, entries.iter().flat_map(fold))?)
+impl<S: Source> Projection<S> for LogRows {
+    fn fold(&mut self, _: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
+        let changes: Vec<Change> = batch.entries.iter().flat_map(fold).collect();
+        Ok(Box::new(move |tx| save(tx, changes)))
     }
 }
 
@@ -128,10 +117,7 @@ impl LogIndex {
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ViewError<S::Error>> {
-        with_views(path, |mut db| {
-            catch_up(&mut db, &mut LogRows, source, progress)?;
-            Ok(Self { db })
-        })
+        Ok(Self { db: Views::open(path, &[View::Log], source, progress)?.into_db() })
     }
 
     /// The index as somebody else brought it up to date.
@@ -234,7 +220,7 @@ impl LogIndex {
 }
 
 /// Writes changes, in their order.
-fn save(tx: &Transaction<'_>, changes: impl IntoIterator<Item = Change>) -> rusqlite::Result<()> {
+fn save(tx: &Transaction<'_>, changes: Vec<Change>) -> rusqlite::Result<()> {
     let mut put = tx.prepare_cached(
         "INSERT OR REPLACE INTO log_entry (seq, recorded_us, occurred_us, event, actor, sub)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

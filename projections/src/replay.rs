@@ -7,11 +7,9 @@ use blotter_record::Hash;
 use rusqlite::backup::Backup;
 use sha2::{Digest, Sha256};
 
-use crate::alerts::words::AlertWords;
 use crate::facts::Facts;
 use crate::log_index::LogIndex;
-use crate::views::{Source, ViewError, connect, read_only, remove};
-use crate::words::Words;
+use crate::views::{Source, View, ViewError, Views, connect, read_only, remove};
 
 /// How often live and new views are caught up before they are compared at the same size.
 const TRIES: usize = 20;
@@ -55,9 +53,8 @@ pub fn replay<S: Source>(
     progress: &mut dyn FnMut(&str, u64, u64),
 ) -> Result<Replayed, ViewError<S::Error>> {
     remove(scratch);
-    // Words have no digest; they are built so that the new file is complete.
-    Words::open(scratch, source, &mut |done, size| progress("words", done, size))?;
-    AlertWords::open(scratch, source, &mut |done, size| progress("alerts", done, size))?;
+    // Words have no digest; they are built, too, so that the new file is complete.
+    drop(Views::open(scratch, View::ALL, source, &mut |done, size| progress("new views", done, size))?);
     for _ in 1..TRIES {
         let old = digests(live, source, &mut |_, done, size| progress("live views", done, size))?;
         let new = digests(scratch, source, progress)?;

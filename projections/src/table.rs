@@ -261,35 +261,54 @@ impl Table {
     }
 }
 
-/// The difference between the rows of a stream before and after, written down.
-///
-/// # Errors
-/// If the database can't be written.
-pub(crate) fn save(tx: &Transaction<'_>, mut before: Vec<Row>, mut after: Vec<Row>) -> rusqlite::Result<()> {
-    before.sort_by(Row::order);
-    after.sort_by(Row::order);
+/// What becomes of a row.
+pub(crate) enum Change {
+    /// It is new, or otherwise than it was.
+    Put(Row),
+    /// It is gone.
+    Delete(Row),
+}
+
+/// The difference between the rows of a stream before and after.
+pub(crate) fn differences(mut before: Vec<Row>, mut after: Vec<Row>) -> Vec<Change> {
+    before.sort_unstable_by(Row::order);
+    after.sort_unstable_by(Row::order);
     let (mut old, mut new) = (before.into_iter().peekable(), after.into_iter().peekable());
+    let mut changes = Vec::new();
     loop {
         let order = match (old.peek(), new.peek()) {
-            (None, None) => return Ok(()),
+            (None, None) => return changes,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(old), Some(new)) => old.order(new),
         };
         match order {
-            Ordering::Less => {
-                let gone = old.next().expect("peeked");
-                tx.prepare_cached(gone.table.delete())?.execute(rusqlite::params_from_iter(gone.key()))?;
-            }
-            Ordering::Greater => put(tx, &new.next().expect("peeked"))?,
+            Ordering::Less => changes.extend(old.next().map(Change::Delete)),
+            Ordering::Greater => changes.extend(new.next().map(Change::Put)),
             Ordering::Equal => {
-                let (old, new) = (old.next().expect("peeked"), new.next().expect("peeked"));
+                let (old, new) = (old.next(), new.next());
                 if old != new {
-                    put(tx, &new)?;
+                    changes.extend(new.map(Change::Put));
                 }
             }
         }
     }
+}
+
+/// Writes changes.
+///
+/// # Errors
+/// If the database can't be written.
+pub(crate) fn save(tx: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+    for change in changes {
+        match change {
+            Change::Put(row) => put(tx, row)?,
+            Change::Delete(row) => {
+                tx.prepare_cached(row.table.delete())?.execute(rusqlite::params_from_iter(row.key()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {

@@ -1,25 +1,25 @@
-//! `views.db`: the file that views live in, and the runner that brings them up to date. It may be deleted at any time.
-//! A view knows how far it got and in which log; if that log is another now, or was cut or rewritten, it starts anew.
+//! `views.db`: the file that views live in, and which of them there are. It may be deleted at any time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::facts::Fold;
-use crate::log_index::LogRows;
-use crate::words::WordRows;
 use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use sha2::{Digest as _, Sha256};
+
+use crate::alerts::words::{self as alert_words, AlertRows};
+use crate::catch_up::{Layout, Projection, catch_up};
+use crate::facts::{self, Fold};
+use crate::log_index::{self, LogRows};
+use crate::words::{self, WordRows};
 
 /// The file's name in a ledger's directory.
 pub const VIEWS: &str = "views.db";
 
-/// Entries folded and saved at once.
-pub(crate) const BATCH_ENTRIES: usize = 16_384;
 /// How long another process may hold the file before we do without it.
 const BUSY_MS_MAX: u64 = 2_000;
 /// The format of the table of positions.
-const LAYOUT: i64 = 1;
+const FORMAT: i64 = 1;
 
 /// An entry to be folded.
 #[derive(Debug, Clone)]
@@ -31,6 +31,9 @@ pub struct LogEntry {
     /// The entry and its statement; `None` if it was expunged.
     pub said: Option<(Entry, Statement)>,
 }
+
+/// Names of disclosed values, and the values.
+pub type Values = Vec<(String, Json)>;
 
 /// A log to be folded: entries that are committed, and never change but by being expunged.
 pub trait Source {
@@ -61,11 +64,20 @@ pub trait Source {
     /// If the log can't be read.
     fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Self::Error>;
 
-    /// The disclosed values of an entry that the vault still has: names and values, as JSON.
+    /// The disclosed values, which the vault still has, of the entries from `from` on and before `end`: of each that has
+    /// any, in the order of the log, names and values as JSON.
     ///
     /// # Errors
     /// If the log can't be read.
-    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Self::Error>;
+    fn values_between(&self, from: u64, end: u64) -> Result<Vec<(u64, Values)>, Self::Error>;
+
+    /// Those of one entry.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    fn values(&self, seq: u64) -> Result<Values, Self::Error> {
+        Ok(self.values_between(seq, seq.saturating_add(1))?.pop().map(|(_, values)| values).unwrap_or_default())
+    }
 
     /// The entry that holds the statement of that id.
     ///
@@ -75,39 +87,112 @@ pub trait Source {
 }
 
 /// A view: rows that are a function of the log.
-pub(crate) trait View {
-    /// Its name; its tables' names begin otherwise than those of other views.
-    const NAME: &'static str;
-    /// Changes whenever the rows would: then the view is built anew.
-    const VERSION: i64;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Which entries there are of a stream, an event, an actor, a time.
+    Log,
+    /// What the streams add up to.
+    Facts,
+    /// Full text over the values that the vault still has.
+    Words,
+    /// What alerts say, of these values.
+    Alerts,
+}
 
-    /// Its name and version.
-    fn version() -> (&'static str, i64) {
-        (Self::NAME, Self::VERSION)
+impl View {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Log, Self::Facts, Self::Words, Self::Alerts];
+
+    fn layout(self) -> &'static Layout {
+        match self {
+            Self::Log => &log_index::LAYOUT,
+            Self::Facts => &facts::LAYOUT,
+            Self::Words => &words::LAYOUT,
+            Self::Alerts => &alert_words::LAYOUT,
+        }
     }
+}
 
-    /// The statements that make its tables.
-    fn create() -> String;
+/// Views of a ledger that are kept up together: what they all need of the log is read and parsed once.
+pub struct Views {
+    db: Connection,
+    path: PathBuf,
+    which: &'static [View],
+    log: LogRows,
+    facts: Fold,
+    words: WordRows,
+    alerts: AlertRows,
+    at: u64,
+}
 
-    /// The statements that take them away.
-    fn drop() -> String;
-
-    /// Takes entries that follow each other, the first being `at`.
+impl Views {
+    /// Opens the views in `path`, makes them if need be, and catches up with the log. `progress(done, size)` is told after
+    /// each batch. A damaged file is thrown away and built anew.
     ///
     /// # Errors
-    /// If the log can't be read, or the database can't be written.
-    fn take<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
+    /// If the file can't be used, or the log can't be read.
+    pub fn open<S: Source>(
+        path: &Path,
+        which: &'static [View],
         source: &S,
-        at: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>>;
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, ViewError<S::Error>> {
+        let mut once = || {
+            let (log, facts, words, alerts) = (LogRows, Fold::default(), WordRows, AlertRows);
+            let mut views = Self { db: connect(path)?, path: path.to_owned(), which, log, facts, words, alerts, at: 0 };
+            views.go_on(source, progress)?;
+            Ok(views)
+        };
+        match once() {
+            Err(Failed::Database(cause)) if is_damaged(&cause) => {
+                remove(path);
+                once()
+            }
+            done => done,
+        }
+        .map_err(|failed| unusable(path, failed))
+    }
+
+    /// Catches up with the log.
+    ///
+    /// # Errors
+    /// As [`Views::open`].
+    pub fn catch_up<S: Source>(
+        &mut self,
+        source: &S,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), ViewError<S::Error>> {
+        self.go_on(source, progress).map_err(|failed| unusable(&self.path, failed))
+    }
+
+    fn go_on<S: Source>(&mut self, source: &S, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Failed<S::Error>> {
+        let Self { db, which, log, facts, words, alerts, .. } = self;
+        let all: [(View, &mut (dyn Projection<S> + 'static)); 4] =
+            [(View::Log, log), (View::Facts, facts), (View::Words, words), (View::Alerts, alerts)];
+        let wanted = all.into_iter().filter(|(view, _)| which.contains(view));
+        let mut wanted: Vec<_> = wanted.map(|(view, fold)| (view.layout(), fold)).collect();
+        self.at = catch_up(db, &mut wanted, source, progress)?;
+        Ok(())
+    }
+
+    /// How many entries all of them have.
+    pub fn size(&self) -> u64 {
+        self.at
+    }
+
+    /// The database, to be read.
+    pub fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    pub(crate) fn into_db(self) -> Connection {
+        self.db
+    }
 }
 
 /// SHA-256 over the digests of a view's tables.
-pub(crate) fn over<V: View>(digests: impl Iterator<Item = Hash>) -> Hash {
-    let hasher = Sha256::new().chain_update(format!("blotter/view/{}/{}\n", V::NAME, V::VERSION));
+pub(crate) fn over(view: &Layout, digests: impl Iterator<Item = Hash>) -> Hash {
+    let hasher = Sha256::new().chain_update(format!("blotter/view/{}/{}\n", view.name, view.version));
     Hash(digests.fold(hasher, |hasher, digest| hasher.chain_update(digest.0)).finalize().into())
 }
 
@@ -148,8 +233,8 @@ pub fn is_stale(path: &Path) -> bool {
         db.query_row("SELECT version FROM view WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).optional()
     };
     let differs = |db: &Connection| {
-        let known = [LogRows::version(), Fold::version(), WordRows::version()];
-        known.iter().any(|(name, now)| version(db, name).is_ok_and(|version| version.is_some_and(|then| then != *now)))
+        let mut known = View::ALL.iter().map(|view| view.layout());
+        known.any(|view| version(db, view.name).is_ok_and(|then| then.is_some_and(|then| then != view.version)))
     };
     path.exists() && read_only(path).is_ok_and(|db| differs(&db))
 }
@@ -159,24 +244,8 @@ pub fn is_stale(path: &Path) -> bool {
 /// # Errors
 /// If it can't be read.
 pub fn facts_size(db: &Connection) -> rusqlite::Result<u64> {
-    let size = db.query_row("SELECT size FROM view WHERE name = ?1", [Fold::NAME], |row| row.get::<_, i64>(0));
+    let size = db.query_row("SELECT size FROM view WHERE name = ?1", [facts::LAYOUT.name], |row| row.get::<_, i64>(0));
     size.optional().map(|size| size.map_or(0, i64::unsigned_abs))
-}
-
-/// Opens `views.db`, and throws away a damaged one.
-pub(crate) fn with_views<T, E>(
-    path: &Path,
-    mut then: impl FnMut(Connection) -> Result<T, Failed<E>>,
-) -> Result<T, ViewError<E>> {
-    let mut once = || then(connect(path)?);
-    match once() {
-        Err(Failed::Database(cause)) if is_damaged(&cause) => {
-            remove(path);
-            once()
-        }
-        done => done,
-    }
-    .map_err(|failed| unusable(path, failed))
 }
 
 pub(crate) fn unusable<E>(path: &Path, failed: Failed<E>) -> ViewError<E> {
@@ -202,35 +271,6 @@ impl<E> From<rusqlite::Error> for Failed<E> {
     }
 }
 
-/// Brings a view up to the end of the log. `progress(done, size)` is told after each batch. Says how far it is.
-pub(crate) fn catch_up<V: View, S: Source>(
-    db: &mut Connection,
-    view: &mut V,
-    source: &S,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<u64, Failed<S::Error>> {
-    let genesis = source.leaf(0).map_err(Failed::Source)?;
-    loop {
-        let size = source.size().map_err(Failed::Source)?;
-        // Where we are is read in the transaction that moves us: another process may be catching up, too.
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let at = position::<V, S>(&tx, source, &genesis, size)?;
-        let entries = if at < size { source.entries(at, BATCH_ENTRIES).map_err(Failed::Source)? } else { Vec::new() };
-        let Some(last) = entries.last() else {
-            tx.commit()?;
-            return Ok(at);
-        };
-        view.take(&tx, source, at, &entries)?;
-        let done = last.seq + 1;
-        tx.execute(
-            "UPDATE view SET size = ?2, leaf = ?3 WHERE name = ?1",
-            params![V::NAME, signed(done), last.leaf.0.as_slice()],
-        )?;
-        tx.commit()?;
-        progress(done, size.max(done));
-    }
-}
-
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     make_private(path);
     let db = Connection::open(path)?;
@@ -240,8 +280,10 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "synchronous", "normal")?;
     db.pragma_update(None, "trusted_schema", false)?;
     db.pragma_update(None, "cache_size", -64 * 1024)?;
-    let layout: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if layout != LAYOUT {
+    // Pages that are written again and again while a view is built reach the file itself less often.
+    db.pragma_update_and_check(None, "wal_autocheckpoint", 8_192, |_| Ok(()))?;
+    let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format != FORMAT {
         db.execute_batch(
             "CREATE TABLE IF NOT EXISTS view (
                  name    TEXT PRIMARY KEY,
@@ -254,36 +296,6 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         )?;
     }
     Ok(db)
-}
-
-/// How many entries the view has of this very log; one of another log, or of another version, is emptied first.
-fn position<V: View, S: Source>(
-    tx: &Transaction<'_>,
-    source: &S,
-    genesis: &Hash,
-    size: u64,
-) -> Result<u64, Failed<S::Error>> {
-    let known: Option<(i64, [u8; 32], i64, [u8; 32])> = tx
-        .query_row("SELECT version, genesis, size, leaf FROM view WHERE name = ?1", [V::NAME], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    if let Some((version, of, at, leaf)) = known
-        && version == V::VERSION
-        && of == genesis.0
-        && let Ok(at) = u64::try_from(at)
-        && at <= size
-        && (at == 0 || source.leaf(at - 1).map_err(Failed::Source)?.0 == leaf)
-    {
-        return Ok(at);
-    }
-    tx.execute_batch(&V::drop())?;
-    tx.execute_batch(&V::create())?;
-    tx.execute(
-        "INSERT OR REPLACE INTO view (name, version, genesis, size, leaf) VALUES (?1, ?2, ?3, 0, zeroblob(32))",
-        params![V::NAME, V::VERSION, genesis.0.as_slice()],
-    )?;
-    Ok(0)
 }
 
 /// Actors and streams are not for everybody on the machine; the database makes its other files with the mode of this.

@@ -6,62 +6,77 @@ use std::path::Path;
 use blotter_record::{Event, Json, Statement};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, read_only, signed, with_views};
+use crate::catch_up::{Batch, Layout, Projection, Saving};
+use crate::views::{Source, Values, View, ViewError, Views, read_only, signed};
 
 /// Of a value, so many characters can be searched for.
 pub const WORD_CHARS_MAX: usize = 4_000;
 /// Values that nobody searches by words: originals and documents are found by what is said about them.
 const NOT_INDEXED: [&str; 2] = ["raw", "document"];
 
-pub(crate) struct WordRows;
-
-impl View for WordRows {
-    const NAME: &'static str = "words";
-    const VERSION: i64 = 1;
-
-    fn create() -> String {
+/// Its table.
+pub(crate) static LAYOUT: Layout = Layout {
+    name: "words",
+    version: 1,
+    create: || {
         "CREATE VIRTUAL TABLE word USING fts5(
              text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
          );"
         .to_owned()
-    }
+    },
+    drop: || "DROP TABLE IF EXISTS word;".to_owned(),
+};
 
-    fn drop() -> String {
-        "DROP TABLE IF EXISTS word;".to_owned()
-    }
+pub(crate) struct WordRows;
 
-    fn take<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
-        source: &S,
-        _: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>> {
-        for entry in entries {
+/// The words of an entry as they are now.
+struct Text {
+    seq: u64,
+    /// Whether there were words of it before.
+    known: bool,
+    text: String,
+}
+
+impl<S: Source> Projection<S> for WordRows {
+    fn fold(&mut self, source: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
+        let values = batch.values(source)?;
+        let mut texts = Vec::new();
+        for entry in batch.entries {
             let Some((_, statement)) = &entry.said else { continue };
-            if !statement.fields.is_empty() {
-                index(tx, source, entry.seq)?;
+            if let Some(values) = values.get(&entry.seq) {
+                texts.push(Text { seq: entry.seq, known: false, text: words_of(values) });
             }
-            leave(tx, source, statement)?;
+            // What was erased or expunged leaves; what else its entry has stays.
+            for seq in taken_from(source, statement)? {
+                texts.push(Text { seq, known: true, text: words_of(&source.values(seq)?) });
+            }
         }
-        Ok(())
+        Ok(Box::new(move |tx| save(tx, texts)))
     }
 }
 
-/// Writes the words that the vault has of an entry.
-fn index<S: Source>(tx: &Transaction<'_>, source: &S, seq: u64) -> Result<(), Failed<S::Error>> {
-    let values = source.values(seq).map_err(Failed::Source)?;
+fn save(tx: &Transaction<'_>, texts: Vec<Text>) -> rusqlite::Result<()> {
+    let mut delete = tx.prepare_cached("DELETE FROM word WHERE rowid = ?1")?;
+    let mut insert = tx.prepare_cached("INSERT INTO word (rowid, text) VALUES (?1, ?2)")?;
+    for Text { seq, known, text } in texts {
+        if known {
+            delete.execute([signed(seq)])?;
+        }
+        if !text.is_empty() {
+            insert.execute(params![signed(seq), text])?;
+        }
+    }
+    Ok(())
+}
+
+fn words_of(values: &Values) -> String {
     let mut text = String::new();
-    for (name, value) in &values {
+    for (name, value) in values {
         if !NOT_INDEXED.contains(&name.as_str()) {
             add_words(value, &mut text);
         }
     }
-    if !text.is_empty() {
-        let mut insert = tx.prepare_cached("INSERT INTO word (rowid, text) VALUES (?1, ?2)")?;
-        insert.execute(params![signed(seq), text])?;
-    }
-    Ok(())
+    text
 }
 
 /// Texts, and those in lists; an object names a blob.
@@ -77,26 +92,19 @@ fn add_words(value: &Json, text: &mut String) {
     }
 }
 
-/// What was erased or expunged leaves; what else its entry has stays.
-fn leave<S: Source>(tx: &Transaction<'_>, source: &S, statement: &Statement) -> Result<(), Failed<S::Error>> {
-    let seqs: Vec<u64> = match statement.event.known() {
+/// The entries that a statement takes something from.
+fn taken_from<S: Source>(source: &S, statement: &Statement) -> Result<Vec<u64>, S::Error> {
+    match statement.event.known() {
         Some(Event::ErasureExecuted) => {
-            let mut seqs = Vec::new();
-            for item in statement.facts.items("items") {
-                seqs.extend(source.seq_of(&item.jti).map_err(Failed::Source)?);
-            }
-            seqs
+            let items = statement.facts.items("items").into_iter();
+            let seqs = items.filter_map(|item| source.seq_of(&item.jti).transpose());
+            seqs.collect()
         }
         Some(Event::EntryExpunged) => {
-            statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok()).into_iter().collect()
+            Ok(statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok()).into_iter().collect())
         }
-        _ => return Ok(()),
-    };
-    for seq in seqs {
-        tx.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([signed(seq)])?;
-        index(tx, source, seq)?;
+        _ => Ok(Vec::new()),
     }
-    Ok(())
 }
 
 /// The words of a ledger, caught up.
@@ -115,10 +123,7 @@ impl Words {
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ViewError<S::Error>> {
-        with_views(path, |mut db| {
-            catch_up(&mut db, &mut WordRows, source, progress)?;
-            Ok(Self { db })
-        })
+        Ok(Self { db: Views::open(path, &[View::Words], source, progress)?.into_db() })
     }
 
     /// The words as somebody else brought them up to date.

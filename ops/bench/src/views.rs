@@ -13,7 +13,7 @@ use blotter_bench::stories::{STORY_STATEMENTS, long_story, stories};
 use blotter_bench::{load, per_second};
 use blotter_ledger::Ledger;
 use blotter_projections::{
-    Facts, IncidentQuery, LogIndex, Moment, Sort, Words, case_as_of, fold_and_digest, list_incidents, read_only,
+    IncidentQuery, Moment, Sort, View, Views, case_as_of, fold_and_digest, list_incidents, read_only,
 };
 use blotter_record::Id;
 
@@ -71,13 +71,8 @@ pub(crate) fn memory_of(what: &str, root: &Path) -> Result<()> {
     let start = Instant::now();
     match what {
         "views-fold" => drop(fold_and_digest(&log, size, &mut quiet)?),
-        _ => {
-            drop(LogIndex::open(&path, &log, &mut quiet)?);
-            drop(Facts::open(&path, &log, &mut quiet)?);
-            if what == "views" {
-                drop(Words::open(&path, &log, &mut quiet)?);
-            }
-        }
+        "views" => drop(Views::open(&path, View::ALL, &log, &mut quiet)?),
+        _ => drop(Views::open(&path, &[View::Log, View::Facts], &log, &mut quiet)?),
     }
     let time = start.elapsed();
     let (name, wanted) = match what {
@@ -157,21 +152,18 @@ fn follow(fixture: &Fixture, first: usize) -> Result<()> {
     let (followed, sizes) = (AtomicU64::new(ledger.size()), std::sync::Mutex::new(Vec::new()));
     let behind = std::thread::scope(|scope| -> Result<Duration> {
         let follower = scope.spawn(|| -> Result<()> {
-            let mut facts: Option<Facts> = None;
+            let mut rows: Option<Views> = None;
             while !over.load(Ordering::Relaxed) {
                 ledger.wait_beyond(followed.load(Ordering::Relaxed), Duration::from_millis(100));
                 let size = ledger.read(|store| {
                     let (log, mut quiet) = (Log(store), |_, _| {});
-                    let caught = || -> Result<u64> {
-                        match &mut facts {
-                            Some(facts) => facts.catch_up(&log, &mut quiet)?,
-                            None => facts = Some(Facts::open(&views, &log, &mut quiet)?),
+                    let mut caught = || -> Result<u64> {
+                        match &mut rows {
+                            Some(rows) => rows.catch_up(&log, &mut quiet)?,
+                            None => rows = Some(Views::open(&views, View::ALL, &log, &mut quiet)?),
                         }
-                        drop(LogIndex::open(&views, &log, &mut |_, _| {})?);
-                        drop(Words::open(&views, &log, &mut |_, _| {})?);
-                        Ok(facts.as_ref().map_or(0, Facts::size))
+                        Ok(rows.as_ref().map_or(0, Views::size))
                     };
-                    let mut caught = caught;
                     Ok(caught())
                 })??;
                 followed.store(size, Ordering::Release);

@@ -6,8 +6,9 @@ use std::path::Path;
 use blotter_record::{Event, Hash, Id, Json, Statement};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::catch_up::{Batch, Layout, Projection, Saving};
 use crate::table::{Cell, Digester, Row, Table, int, put, table, text};
-use crate::views::{Failed, LogEntry, Source, View, ViewError, catch_up, over, signed, with_views};
+use crate::views::{Source, View, ViewError, Views, over, signed};
 
 /// Characters of a word; of a longer one the first so many are kept.
 pub const WORD_CHARS_MAX: usize = 2_048;
@@ -66,10 +67,7 @@ impl AlertWords {
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ViewError<S::Error>> {
-        with_views(path, |mut db| {
-            catch_up(&mut db, &mut Words, source, progress)?;
-            Ok(Self { db })
-        })
+        Ok(Self { db: Views::open(path, &[View::Alerts], source, progress)?.into_db() })
     }
 
     /// The database, to be read.
@@ -83,56 +81,61 @@ impl AlertWords {
     /// If the database can't be read.
     pub fn digest(&self) -> rusqlite::Result<Hash> {
         let digests = TABLES.iter().map(|table| table.digest(&self.db, Digester::new(table)));
-        Ok(over::<Words>(digests.collect::<rusqlite::Result<Vec<_>>>()?.into_iter()))
+        Ok(over(&LAYOUT, digests.collect::<rusqlite::Result<Vec<_>>>()?.into_iter()))
     }
 }
 
-struct Words;
+/// The view's tables.
+pub(crate) static LAYOUT: Layout = Layout {
+    name: "alert_words",
+    version: 1,
+    create: || TABLES.iter().map(|table| table.create()).collect(),
+    drop: || TABLES.iter().map(|table| table.drop()).collect(),
+};
 
-impl View for Words {
-    const NAME: &'static str = "alert_words";
-    const VERSION: i64 = 1;
+/// The fold behind the view.
+pub(crate) struct AlertRows;
 
-    fn create() -> String {
-        TABLES.iter().map(|table| table.create()).collect()
-    }
+enum Change {
+    Put(Row),
+    /// A value leaves, of the entry of that number.
+    Erase(u64, String),
+    /// All that an entry said leaves.
+    Remove(u64),
+}
 
-    fn drop() -> String {
-        TABLES.iter().map(|table| table.drop()).collect()
-    }
-
-    fn take<S: Source>(
-        &mut self,
-        tx: &Transaction<'_>,
-        source: &S,
-        _: u64,
-        entries: &[LogEntry],
-    ) -> Result<(), Failed<S::Error>> {
-        for entry in entries {
+impl<S: Source> Projection<S> for AlertRows {
+    fn fold(&mut self, source: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
+        let mut changes = Vec::new();
+        for entry in batch.entries {
             let Some((_, statement)) = &entry.said else { continue };
             match statement.event.known() {
                 Some(Event::AlertReceived | Event::ReportReceived) => {
-                    let values = source.values(entry.seq).map_err(Failed::Source)?;
-                    for row in Said::of(entry.seq, statement, &values).rows() {
-                        put(tx, &row)?;
-                    }
+                    let values = batch.values(source)?.get(&entry.seq).map_or(&[][..], Vec::as_slice);
+                    changes.extend(Said::of(entry.seq, statement, values).rows().into_iter().map(Change::Put));
                 }
                 Some(Event::ErasureExecuted) => {
                     for item in statement.facts.items("items") {
-                        if let Some(seq) = source.seq_of(&item.jti).map_err(Failed::Source)? {
-                            erase(tx, seq, &item.field)?;
-                        }
+                        let seq = source.seq_of(&item.jti)?;
+                        changes.extend(seq.map(|seq| Change::Erase(seq, item.field.clone())));
                     }
                 }
                 Some(Event::EntryExpunged) => {
-                    if let Some(seq) = statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok()) {
-                        remove(tx, seq)?;
-                    }
+                    let seq = statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok());
+                    changes.extend(seq.map(Change::Remove));
                 }
                 _ => {}
             }
         }
-        Ok(())
+        Ok(Box::new(move |tx| changes.iter().try_for_each(|change| save(tx, change))))
+    }
+}
+
+fn save(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(row) => put(tx, row),
+        Change::Erase(seq, field) => erase(tx, *seq, field),
+        Change::Remove(seq) => remove(tx, *seq),
     }
 }
 

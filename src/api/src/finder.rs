@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use blotter_ledger::{Error, Read, read};
-use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, ViewError};
-use blotter_record::{Disclosure, Hash, Id, Json, Jti};
+use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, Values, ViewError};
+use blotter_record::{Disclosure, Hash, Id, Jti};
 
 /// Entries that a scan reads at once.
 const SCAN_ENTRIES: usize = 2_048;
@@ -132,13 +132,17 @@ impl Source for Log<'_> {
         Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
     }
 
-    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Error> {
-        let corrupt = |what: String| Error::Corrupt { seq, what };
-        let values = self.0.disclosures(seq)?.into_iter().map(|text| {
-            let value = Disclosure::parse(&text).map_err(|e| corrupt(e.to_string()))?;
-            Ok((value.name().to_owned(), value.value().clone()))
-        });
-        values.collect()
+    fn values_between(&self, from: u64, end: u64) -> Result<Vec<(u64, Values)>, Error> {
+        let mut found: Vec<(u64, Values)> = Vec::new();
+        for (seq, text) in self.0.disclosures_between(from, end)? {
+            let value = Disclosure::parse(&text).map_err(|e| Error::Corrupt { seq, what: e.to_string() })?;
+            let value = (value.name().to_owned(), value.value().clone());
+            match found.last_mut().filter(|(last, _)| *last == seq) {
+                Some((_, values)) => values.push(value),
+                None => found.push((seq, vec![value])),
+            }
+        }
+        Ok(found)
     }
 
     fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {

@@ -7,11 +7,10 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use blotter_ledger::{Error, Read};
-use blotter_projections::alerts::words::AlertWords;
 use blotter_projections::{
-    Facts, LogEntry, LogIndex, Source, ViewError, Words, facts_size, is_stale, read_only, replace,
+    LogEntry, Source, Values, View, ViewError, Views as Rows, facts_size, is_stale, read_only, replace,
 };
-use blotter_record::{Hash, Id, Json, Jti};
+use blotter_record::{Hash, Id, Jti};
 use rusqlite::Connection;
 
 use crate::app::App;
@@ -92,18 +91,18 @@ impl Views {
         // Where the views already are: a step never ends before that.
         let there =
             read_only(&self.path).and_then(|db| db.query_row("SELECT max(size) FROM view", [], |row| row.get(0)));
-        let (mut facts, mut done) = (None, there.map_or(0, |size: i64| size.unsigned_abs()));
+        let (mut rows, mut done) = (None, there.map_or(0, |size: i64| size.unsigned_abs()));
         while !stop.load(Ordering::Relaxed) {
             // A long way is gone in steps, so that a server that ends need not wait for all of it.
             let step = done + STEP_ENTRIES;
-            match app.ledger.read(|store| Ok(catch_up(&self.path, store, step, &mut facts))) {
+            match app.ledger.read(|store| Ok(catch_up(&self.path, store, step, &mut rows))) {
                 Ok(Ok(size)) => {
                     done = size;
                     *self.position.lock().expect("no thread panics while it holds this") = size;
                     self.moved.notify_all();
                 }
-                Ok(Err(error)) => rest("views", &error.to_string(), &mut facts),
-                Err(error) => rest("log", &error.to_string(), &mut facts),
+                Ok(Err(error)) => rest("views", &error.to_string(), &mut rows),
+                Err(error) => rest("log", &error.to_string(), &mut rows),
             }
             app.ledger.wait_beyond(done, Duration::from_millis(500));
         }
@@ -117,16 +116,16 @@ impl Views {
         tracing::info!("the views are of an older version; building them anew");
         self.stale.store(true, Ordering::Relaxed);
         let scratch = self.path.with_extension("db.new");
-        let (mut facts, mut done) = (None, 0);
+        let (mut rows, mut done) = (None, 0);
         while !stop.load(Ordering::Relaxed) {
-            match app.ledger.read(|store| Ok(catch_up(&scratch, store, done + STEP_ENTRIES, &mut facts))) {
+            match app.ledger.read(|store| Ok(catch_up(&scratch, store, done + STEP_ENTRIES, &mut rows))) {
                 Ok(Ok(size)) if size == app.ledger.size() || size == done => break,
                 Ok(Ok(size)) => done = size,
-                Ok(Err(error)) => rest("views", &error.to_string(), &mut facts),
-                Err(error) => rest("log", &error.to_string(), &mut facts),
+                Ok(Err(error)) => rest("views", &error.to_string(), &mut rows),
+                Err(error) => rest("log", &error.to_string(), &mut rows),
             }
         }
-        drop(facts);
+        drop(rows);
         if !stop.load(Ordering::Relaxed)
             && let Err(error) = replace(&self.path, &scratch)
         {
@@ -137,24 +136,21 @@ impl Views {
     }
 }
 
-fn rest(what: &str, why: &str, facts: &mut Option<Facts>) {
+fn rest(what: &str, why: &str, rows: &mut Option<Rows>) {
     tracing::warn!(what, why, "the views don't follow the log now; trying again");
-    *facts = None;
+    *rows = None;
     std::thread::sleep(Duration::from_millis(REST_MS));
 }
 
-/// Brings all views to the head, or to `end`; what `facts` remembers makes that quick.
-fn catch_up(path: &Path, store: &dyn Read, end: u64, facts: &mut Option<Facts>) -> Result<u64, ViewError<Error>> {
+/// Brings all views to the head, or to `end`; what `rows` remembers makes that quick.
+fn catch_up(path: &Path, store: &dyn Read, end: u64, rows: &mut Option<Rows>) -> Result<u64, ViewError<Error>> {
     let log = Until { log: Log(store), end };
     let mut quiet = |_, _| {};
-    match facts {
-        Some(facts) => facts.catch_up(&log, &mut quiet)?,
-        None => *facts = Some(Facts::open(path, &log, &mut quiet)?),
+    match rows {
+        Some(rows) => rows.catch_up(&log, &mut quiet)?,
+        None => *rows = Some(Rows::open(path, View::ALL, &log, &mut quiet)?),
     }
-    drop(LogIndex::open(path, &log, &mut quiet)?);
-    drop(Words::open(path, &log, &mut quiet)?);
-    drop(AlertWords::open(path, &log, &mut quiet)?);
-    Ok(facts.as_ref().map_or(0, Facts::size))
+    Ok(rows.as_ref().map_or(0, Rows::size))
 }
 
 /// The log up to an entry.
@@ -183,8 +179,8 @@ impl Source for Until<'_> {
         self.log.stream(stream, from_n, limit)
     }
 
-    fn values(&self, seq: u64) -> Result<Vec<(String, Json)>, Error> {
-        self.log.values(seq)
+    fn values_between(&self, from: u64, end: u64) -> Result<Vec<(u64, Values)>, Error> {
+        self.log.values_between(from, end)
     }
 
     fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {

@@ -2,8 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use blotter_api::finder::Log;
-use blotter_projections::alerts::words::AlertWords;
-use blotter_projections::{Facts, LogIndex, VIEWS};
+use blotter_projections::{Facts, LogIndex, VIEWS, View, Views};
 
 use crate::context::Context;
 use crate::session::Reader;
@@ -13,20 +12,22 @@ const TOLD_ENTRIES_MIN: u64 = 50_000;
 
 /// The view of facts, caught up with the log.
 pub(crate) fn facts(context: &Context, reader: &Reader) -> Result<Facts> {
+    opened(context, reader, &[View::Facts]).map(Facts::from)
+}
+
+/// These views, caught up.
+pub(crate) fn opened(context: &Context, reader: &Reader, which: &'static [View]) -> Result<Views> {
     if reader.remote.is_some() {
         bail!("this needs the ledger's directory (--dir); a server answers it at /v1");
     }
     let path = context.dir().join(VIEWS);
-    Facts::open(&path, &Log(&*reader.store), &mut told(context))
+    Views::open(&path, which, &Log(&*reader.store), &mut told(context))
         .with_context(|| format!("{}: a view can be deleted at any time, and comes back", path.display()))
 }
 
 /// The views of facts and of alerts' words, caught up: one database, in which both can be asked.
 pub(crate) fn alerts(context: &Context, reader: &Reader) -> Result<Facts> {
-    let facts = facts(context, reader)?;
-    let path = context.dir().join(VIEWS);
-    AlertWords::open(&path, &Log(&*reader.store), &mut told(context)).with_context(|| format!("{}", path.display()))?;
-    Ok(facts)
+    opened(context, reader, &[View::Facts, View::Alerts]).map(Facts::from)
 }
 
 /// The index of the log, caught up with it.

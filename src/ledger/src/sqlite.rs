@@ -244,12 +244,15 @@ impl Read for Sqlite {
     }
 
     fn disclosures(&self, seq: u64) -> Result<Vec<String>, StoreError> {
-        let first = first_slot(seq);
+        Ok(self.disclosures_between(seq, seq.saturating_add(1))?.into_iter().map(|(_, text)| text).collect())
+    }
+
+    fn disclosures_between(&self, from: u64, end: u64) -> Result<Vec<(u64, String)>, StoreError> {
         self.many(
             "reading disclosures",
-            "SELECT text FROM disclosure WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
-            params![first, first.saturating_add(DISCLOSURES_MAX as i64)],
-            |row| row.get(0),
+            "SELECT slot, text FROM disclosure WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
+            [first_slot(from), first_slot(end)],
+            |row| Ok((unsigned(row.get(0)?) / DISCLOSURES_MAX as u64, row.get(1)?)),
         )
     }
 

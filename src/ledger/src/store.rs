@@ -165,6 +165,15 @@ pub trait Read: Send {
     /// If the store can't be read.
     fn disclosures(&self, seq: u64) -> Result<Vec<String>, StoreError>;
 
+    /// Those of the entries from `from` on and before `end`, in their order, each with its entry's number.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    fn disclosures_between(&self, from: u64, end: u64) -> Result<Vec<(u64, String)>, StoreError> {
+        let of = |seq| Ok(self.disclosures(seq)?.into_iter().map(move |text| (seq, text)));
+        (from..end).map(of).collect::<Result<Vec<_>, StoreError>>().map(|all| all.into_iter().flatten().collect())
+    }
+
     /// A blob.
     ///
     /// # Errors

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use blotter_api::finder::Log;
-use blotter_projections::{Kind, LogIndex, VIEWS, tables};
+use blotter_projections::{Kind, VIEWS, View, tables};
 use clap::Args;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -13,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::session::Reader;
-use crate::views::{self, told};
+use crate::views;
 
 /// Ask the tables of the views in SQL
 ///
@@ -39,8 +38,7 @@ pub(crate) fn run(context: &Context, args: &Sql) -> Result<()> {
     }
     let reader = Reader::open(context)?;
     let path = context.dir().join(VIEWS);
-    drop(views::facts(context, &reader)?);
-    drop(LogIndex::open(&path, &Log(&*reader.store), &mut told(context))?);
+    drop(views::opened(context, &reader, &[View::Log, View::Facts])?);
     let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     db.pragma_update(None, "query_only", true)?;
