@@ -162,6 +162,9 @@ impl Incident {
                 self.evidence.remove(&statement.sub);
                 statement.facts.jti("approval").map(|approval| self.disposals.remove(&approval));
             }
+            Event::RetentionDisposed => {
+                statement.facts.jti("approval").map(|approval| self.disposals.remove(&approval));
+            }
             Event::LegalHoldPlaced => fold.with_id("hold", |hold| _ = self.holds.insert(hold, seq)),
             Event::LegalHoldReleased => fold.with_id("hold", |hold| _ = self.holds.remove(&hold)),
             Event::ReportPublished => _ = self.reports.insert(statement.jti, seq),
@@ -211,7 +214,6 @@ impl Incident {
             | Event::WaiverSigned
             | Event::AttestationMade
             | Event::ReplayRun
-            | Event::RetentionDisposed
             | Event::CommentAdded
             | Event::CorrectionRecorded
             | Event::RetractionRecorded
@@ -492,6 +494,7 @@ fn moves(event: Event) -> bool {
             | Event::IncidentMerged
             | Event::IncidentSplit
             | Event::EvidenceDisposed
+            | Event::RetentionDisposed
             | Event::RetractionRecorded
     )
 }
