@@ -51,7 +51,7 @@ impl Incident {
             Event::IncidentClosed => self.closed = fold.word("resolution"),
             Event::IncidentReopened => {
                 self.reopened.push(seq);
-                (self.closed, self.resolved, self.improved) = (None, None, None);
+                self.resume(seq);
             }
             Event::PhaseEntered => self.enter(&fold),
             Event::PhaseRefused => self.refusals.push(seq),
@@ -359,7 +359,7 @@ impl Incident {
             (Some(Phase::Improve), Phase::Close) => self.improved = Some(fold.seq),
             // Whatever led back to work: it is to be closed again.
             (Some(Phase::Close | Phase::Improve), Phase::Assess | Phase::Execute) => {
-                (self.closed, self.resolved, self.improved) = (None, None, None);
+                self.resume(fold.seq);
             }
             _ => {}
         }
@@ -368,6 +368,11 @@ impl Incident {
         let by = fold.statement.actor().clone();
         self.phases.push(Entered { phase: to, seq: fold.seq, at_us: fold.at_us, by, overridden });
         self.phase = Some(fold.made(to));
+    }
+
+    fn resume(&mut self, seq: u64) {
+        self.resumed = Some(seq);
+        (self.closed, self.resolved, self.improved) = (None, None, None);
     }
 
     fn assess(&mut self, fold: &Fold<'_>) {

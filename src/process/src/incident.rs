@@ -152,13 +152,15 @@ pub struct Incident {
     pub reports: BTreeMap<Jti, u64>,
     /// Closed: resolution.
     pub closed: Option<Made<String>>,
+    /// The entry by which work was last gone back to: it was reopened, or moved back behind its closing.
+    pub resumed: Option<u64>,
     /// Entries that reopened it.
     pub reopened: Vec<u64>,
     /// Merged away, into this incident.
     pub merged_into: Option<Made<Id>>,
     /// Incidents that were merged into it, or that it was split from.
     pub related: BTreeMap<Id, u64>,
-    /// A review was held.
+    /// The newest review.
     pub reviewed: Option<u64>,
     /// Feedback was given.
     pub feedback: Vec<u64>,
@@ -310,6 +312,11 @@ impl Lesson {
 }
 
 impl Incident {
+    /// Whether an entry is newer than what made work be gone back to: what was written before does not know of it.
+    pub fn is_current(&self, seq: u64) -> bool {
+        self.resumed.is_none_or(|resumed| seq > resumed)
+    }
+
     /// The state after these entries of its stream, in their order. Statements that were taken back by
     /// `retraction.recorded` do not count, but for the ones that moved it or closed it: what moved cannot have not moved.
     pub fn of<'a>(id: &Id, said: impl Iterator<Item = Said<'a>> + Clone) -> Self {

@@ -37,6 +37,15 @@ impl<'a> Before<'a> {
     fn has(&self, event: &str) -> bool {
         self.last(event).is_some()
     }
+
+    /// Whether it happened since work was last gone back to: since a reopening, or a way back behind the closing.
+    fn has_again(&self, event: &str) -> bool {
+        let back = self.all("phase.entered").filter(|(_, entered)| {
+            matches!(fact(entered, "from"), "close" | "improve") && matches!(fact(entered, "to"), "assess" | "execute")
+        });
+        let resumed = self.all("incident.reopened").chain(back).map(|(at, _)| at).max();
+        self.last(event).is_some_and(|(at, _)| resumed.is_none_or(|resumed| at > resumed))
+    }
 }
 
 /// The codes of the gates that the transition at `at` lacks; what it names and where it comes from included.
@@ -171,8 +180,8 @@ fn close(before: &Before<'_>, id: &str) -> Vec<(&'static str, bool)> {
         ("record.detection", before.has("detection.asserted")),
         ("record.root-cause", before.has("root-cause.identified")),
         ("record.steps", all_answered("step.started", "step", "step.completed", "step")),
-        ("report", before.has("report.published")),
-        ("closed", before.has("incident.closed")),
+        ("report", before.has_again("report.published")),
+        ("closed", before.has_again("incident.closed")),
         ("clocks", all_answered("clock.started", "clock", "notification.sent", "clock")),
         ("evidence", all_answered("evidence.released", "jti", "evidence.received", "release")),
         ("tasks", all_answered("task.opened", "task", "task.completed", "task")),
@@ -197,7 +206,7 @@ fn improve(before: &Before<'_>, stream: &Stream<'_>) -> Vec<(&'static str, bool)
     };
     let mut lessons = before.all("lesson.recorded").peekable();
     vec![
-        ("review", before.has("review.held")),
+        ("review", before.has_again("review.held")),
         ("feedback", before.has("feedback.recorded")),
         ("lessons", lessons.peek().is_some()),
         (
