@@ -33,7 +33,7 @@ pub fn checks(course: Course, from: Phase, incident: &Incident, own: &OwnGates, 
         (Course::Forward, Phase::Execute) => execute(incident, now_us),
         (Course::Forward, Phase::Validate) => validate(incident),
         (Course::Forward, Phase::Close) => close(incident),
-        (Course::Forward, Phase::Improve) | (Course::Rest, _) => improve(incident),
+        (Course::Forward, Phase::Improve) | (Course::Rest, _) => improve(incident, now_us),
         (Course::Dismissal, Phase::Assess) => assess(incident)
             .into_iter()
             .filter(|check| check.gate.code != "confirmed")
@@ -266,11 +266,12 @@ fn loose_ends(incident: &Incident) -> Vec<Check> {
     ]
 }
 
-/// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an accepted risk.
-fn improve(incident: &Incident) -> Vec<Check> {
+/// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an
+/// accepted risk that has not expired.
+fn improve(incident: &Incident, now_us: i64) -> Vec<Check> {
     let recorded = || incident.lessons.iter().filter(|(_, lesson)| lesson.is_recorded());
     let leads_nowhere: Vec<String> =
-        recorded().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
+        recorded().filter(|(_, lesson)| !lesson.led_somewhere(now_us)).map(|(id, _)| id.to_string()).collect();
     let reviewed = incident.reviewed.filter(|seq| incident.is_current(*seq));
     let lessons = some(recorded().map(|(_, lesson)| lesson.seq).collect());
     vec![

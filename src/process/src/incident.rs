@@ -272,8 +272,8 @@ pub struct Lesson {
     pub actions: BTreeMap<Id, Action>,
     /// A playbook version that names it, and the entry that published it.
     pub playbook: Option<u64>,
-    /// An accepted risk that names it.
-    pub risk: Option<u64>,
+    /// Until when a risk that names it is accepted, in microseconds since 1970: of several, the one that lasts longest.
+    pub risk: Option<Made<i64>>,
 }
 
 /// What a lesson led to.
@@ -302,11 +302,12 @@ impl Lesson {
         self.seq > 0
     }
 
-    /// Whether it led somewhere: a playbook version, a completed action, an accepted risk; or there was none.
-    pub fn led_somewhere(&self) -> bool {
+    /// Whether it had led somewhere at `at_us`: a playbook version, a completed action, an accepted risk that had not
+    /// expired; or there was none.
+    pub fn led_somewhere(&self, at_us: i64) -> bool {
         self.none_found
             || self.playbook.is_some()
-            || self.risk.is_some()
+            || self.risk.as_ref().is_some_and(|until| until.value > at_us)
             || self.actions.values().any(|action| action.completed.is_some())
     }
 }

@@ -59,11 +59,11 @@ pub(crate) fn lacking(stream: &Stream<'_>, at: usize) -> Vec<&'static str> {
     gates.extend(match (from, to) {
         ("initiate", "assess") => initiate(&before),
         ("assess", "execute") => assess(&before),
-        ("execute", "validate") => execute(&before),
+        ("execute", "validate") => execute(&before, &entry["recorded"]),
         ("validate", "execute") => vec![("setback", failed_since_entered(&before))],
         ("validate", "close") => validate(&before),
         ("close", "improve") => close(&before, stream.id),
-        ("improve", "close") => improve(&before, stream),
+        ("improve", "close") => improve(&before, stream, &entry["recorded"]),
         _ => vec![("transition", false)],
     });
     gates.into_iter().filter(|(_, met)| !met).map(|(code, _)| code).collect()
@@ -108,7 +108,7 @@ fn assess(before: &Before<'_>) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn execute(before: &Before<'_>) -> Vec<(&'static str, bool)> {
+fn execute(before: &Before<'_>, now: &Value) -> Vec<(&'static str, bool)> {
     let scope = before.last("scope.assessed").map(|(_, scope)| strs(&scope["facts"]["assets"])).unwrap_or_default();
     let mut contained = BTreeSet::new();
     let mut clean = BTreeSet::new();
@@ -123,13 +123,20 @@ fn execute(before: &Before<'_>) -> Vec<(&'static str, bool)> {
     }
     let (achieved, lost) = (before.last("containment.achieved"), before.last("containment.lost"));
     let holds = achieved.is_some_and(|(at, _)| lost.is_none_or(|(lost, _)| lost < at));
+    let mut risks = before.all("risk.accepted");
     let eradicated = before.has("eradication.completed") && scope.iter().all(|asset| clean.contains(asset));
     vec![
         ("playbook", before.has("playbook.started")),
         ("tools", before.has("step.started") || before.has("containment.started")),
         ("containment", holds && scope.iter().all(|asset| contained.contains(asset))),
-        ("eradication", eradicated || before.has("risk.accepted")),
+        ("eradication", eradicated || risks.any(|(_, risk)| risk["facts"]["lesson"].is_null() && lasts(risk, now))),
     ]
+}
+
+/// Whether an accepted risk had not expired when something was recorded. Times in UTC compare like words, up to seconds.
+fn lasts(risk: &Value, recorded: &Value) -> bool {
+    let seconds = |time: &str| time.trim_end_matches('Z').chars().take(19).collect::<String>();
+    seconds(fact(risk, "expires")) > seconds(recorded.as_str().unwrap())
 }
 
 fn failed_since_entered(before: &Before<'_>) -> bool {
@@ -188,7 +195,7 @@ fn close(before: &Before<'_>, id: &str) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn improve(before: &Before<'_>, stream: &Stream<'_>) -> Vec<(&'static str, bool)> {
+fn improve(before: &Before<'_>, stream: &Stream<'_>, now: &Value) -> Vec<(&'static str, bool)> {
     let last = before.0.last().and_then(|entry| entry["seq"].as_u64());
     let published = stream.log.iter().filter(|entry| entry["seq"].as_u64() <= last);
     let published: Vec<&str> = published
@@ -202,7 +209,7 @@ fn improve(before: &Before<'_>, stream: &Stream<'_>) -> Vec<(&'static str, bool)
             });
         acted
             || published.contains(&lesson)
-            || before.all("risk.accepted").any(|(_, risk)| fact(risk, "lesson") == lesson)
+            || before.all("risk.accepted").any(|(_, risk)| fact(risk, "lesson") == lesson && lasts(risk, now))
     };
     let mut lessons = before.all("lesson.recorded").peekable();
     vec![
