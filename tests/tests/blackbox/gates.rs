@@ -54,7 +54,8 @@ pub(crate) fn lacking(stream: &Stream<'_>, at: usize) -> Vec<&'static str> {
     let entry = &stream.entries[at];
     let (from, to) = (fact(entry, "from"), fact(entry, "to"));
     let here = before.last("phase.entered").map_or("initiate", |(_, entered)| fact(entered, "to"));
-    let mut gates = vec![("from", here == from)];
+    let merged_away = before.all("incident.merged").any(|(_, merged)| merged["stream"] == stream.id);
+    let mut gates = vec![("from", here == from), ("merged", !merged_away)];
     gates.extend(named(stream, entry));
     gates.extend(match (from, to) {
         ("initiate", "assess") => initiate(&before),

@@ -341,6 +341,10 @@ impl Model {
         let opened = self.opened(incident);
         let validate = || vec![("validation", self.validated(incident)), ("sign-off", self.signed_off(incident))];
         let analyst = step.by == 2;
+        let decides = matches!(step.act, Act::SignOff(true) | Act::Recover | Act::Close | Act::Reopen | Act::Enter(..));
+        if decides && self.merged(incident) {
+            return Some(all(vec![("merged", false)]));
+        }
         Some(match step.act {
             Act::Open => all(vec![("new", !opened)]),
             Act::SignOff(true) => {
@@ -366,9 +370,6 @@ impl Model {
                 ])
             }
             Act::Enter(to, overrides) => {
-                if self.merged(incident) {
-                    return Some(all(vec![("merged", false)]));
-                }
                 if !opened {
                     return Some(all(vec![("opened", false)]));
                 }
