@@ -317,8 +317,9 @@ fn decision(statement: &Statement, incident: &Incident, checks: Vec<Check>) -> R
 }
 
 fn merged_away(incident: &Incident) -> Option<Gate> {
-    let into = incident.merged_into.as_ref()?;
-    let what = format!("this incident was merged into {}; go on there", into.value);
+    // Not into which: who decides here may not be one who may read that.
+    let merged = incident.merged_into.as_ref()?;
+    let what = format!("this incident was merged into another by entry {}; go on there", merged.seq);
     Some(Gate { code: "merged".to_owned(), what, overridable: false })
 }
 
