@@ -490,9 +490,10 @@ impl Case {
                 lesson_id.as_str().into(),
                 lesson.cause.clone().into(),
                 lesson.none_found.into(),
-                lesson.led_somewhere().into(),
+                // As of the incident's last entry: rows follow from entries, never from a clock.
+                lesson.led_somewhere(self.incident.updated_us).into(),
                 lesson.playbook.into(),
-                lesson.risk.into(),
+                lesson.risk.as_ref().map(|until| until.seq).into(),
                 lesson.seq.into(),
             ]));
             for (action_id, action) in &lesson.actions {
@@ -741,7 +742,10 @@ pub static LESSON: Table = table(
         text("lesson", "its stream"),
         text("cause", "the cause that it names"),
         int("none_found", "1: the review found nothing to learn"),
-        int("led", "1: it led to a playbook version, a completed action or an accepted risk"),
+        int(
+            "led",
+            "1: as of the incident's last entry, it led to a playbook version, a completed action or an accepted risk",
+        ),
         int("playbook_seq", "the entry that published the playbook version"),
         int("risk_seq", "the entry that accepted the risk"),
         int("seq", "the entry that recorded it"),

@@ -266,7 +266,7 @@ pub fn fields(case: &Case) -> Vec<Field> {
     add("related", some(listed(i.related.keys())), all(&mut i.related.values().copied()));
     add("recurrence-of", some(listed(i.recurrences.keys())), all(&mut i.recurrences.values().copied()));
     let lessons = i.lessons.iter().map(|(id, lesson)| {
-        format!("{id} {}", if lesson.led_somewhere() { "led somewhere" } else { "leads nowhere yet" })
+        format!("{id} {}", if lesson.led_somewhere(i.updated_us) { "led somewhere" } else { "leads nowhere yet" })
     });
     add("lessons", some(lessons.collect::<Vec<_>>().join(", ")), all(&mut i.lessons.values().map(|lesson| lesson.seq)));
     let overrides = i.phases.iter().filter(|entered| !entered.overridden.is_empty());

@@ -9,8 +9,7 @@ use blotter_ledger::{Read, read};
 use blotter_process::{OwnGates, POLICY_STREAM, Phase, own_gates, transition, transition_checks};
 use blotter_projections::incidents::Case;
 use blotter_projections::{
-    Cell, Cursor, IncidentQuery, LogIndex, Moment, Sort, Source as _, Words, case_as_of, differences, fields,
-    gate_state, told_of, ways_out,
+    Cell, Cursor, IncidentQuery, LogIndex, Moment, Sort, Source as _, Words, case_as_of, gate_state, told_of, ways_out,
 };
 use blotter_record::{Id, Instant};
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,7 @@ use crate::caller::{Caller, Reads};
 use crate::entries::{EntryView, view};
 use crate::finder::Log;
 use crate::measures::incidents_for;
+use crate::neighbours::Hidden;
 use crate::problem::Problem;
 
 /// Incidents of one page, at most.
@@ -297,6 +297,11 @@ fn page(app: &App, store: &dyn Read, caller: &Caller, query: &ListQuery) -> Resu
         Some(None) => return Err(wrong("cursor", "`next` of a page is wanted")),
         other => other.flatten(),
     };
+    let restricted = app.shown(store)?.hidden_from(caller.actor());
+    let hidden = Hidden::new(restricted.clone());
+    if query.linked.as_ref().is_some_and(|linked| hidden.names(linked)) {
+        return Ok(ListView { incidents: Vec::new(), next: None, as_of_size: as_of.unwrap_or(size) });
+    }
     let query = IncidentQuery {
         status: words(&query.status),
         phase: words(&query.phase),
@@ -308,16 +313,17 @@ fn page(app: &App, store: &dyn Read, caller: &Caller, query: &ListQuery) -> Resu
         opened_since_us: time("since", query.since.as_ref())?,
         opened_until_us: time("until", query.until.as_ref())?,
         imported: query.imported,
-        hidden: app.shown(store)?.hidden_from(caller.actor()),
+        hidden: restricted,
         as_of,
         sort,
         after,
         limit: query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX),
     };
-    let page = blotter_projections::list_incidents(&db, &query).map_err(|error| {
+    let mut page = blotter_projections::list_incidents(&db, &query).map_err(|error| {
         tracing::error!(%error, "the views can't be read");
         Problem::new("unavailable", "the views can't be read; the server's log says why")
     })?;
+    hidden.leave_out_of(&mut page);
     let incidents = page.rows.iter().map(|row| page.columns.iter().cloned().zip(row.iter().map(value)).collect());
     let next = page.next.map(|next| format!("{},{}", next.key, next.id));
     Ok(ListView { incidents: incidents.collect(), next, as_of_size: as_of.unwrap_or(size) })
@@ -349,6 +355,7 @@ pub(crate) async fn one(
         let id = incident(app, store, &caller, reads, &name)?;
         let moment = moment(app, store, &query)?;
         let case = case(store, &id, moment)?;
+        let hidden = Hidden::new(app.shown(store)?.hidden_from(caller.actor()));
         let field =
             |field: blotter_projections::Field| (field.name, FieldView { value: field.value, entries: field.seqs });
         Ok(IncidentView {
@@ -357,7 +364,6 @@ pub(crate) async fn one(
             occurred_by: moment.occurred_us.map(instant),
             status: case.incident.status().to_owned(),
             phase: case.incident.current_phase().map(|phase| phase.name().to_owned()),
-            fields: fields(&case).into_iter().map(field).collect(),
             milestones: case
                 .milestones
                 .iter()
@@ -366,6 +372,7 @@ pub(crate) async fn one(
                 })
                 .collect(),
             entries: case.incident.entries,
+            fields: hidden.fields(case).into_iter().map(field).collect(),
         })
     });
     view.await.map(Json)
@@ -407,7 +414,8 @@ pub(crate) async fn diff(
                 let entries = new.as_ref().map(|new| new.seqs.clone()).unwrap_or_default();
                 ChangeView { field, from: old.map(|old| old.value), to: new.map(|new| new.value), entries }
             };
-        let changed = differences(&before, &after).into_iter().map(change).collect();
+        let hidden = Hidden::new(app.shown(store)?.hidden_from(caller.actor()));
+        let changed = hidden.differences(before, after).into_iter().map(change).collect();
         Ok(DiffView { incident: id.to_string(), from_size, to_size, changed })
     });
     view.await.map(Json)
@@ -529,10 +537,23 @@ pub(crate) async fn search(
             Problem::new("unavailable", "the words can't be read; the server's log says why")
         };
         let words = Words::read(app.views.path()).map_err(|error| unreadable(error.to_string()))?;
-        let seqs = words.search(&query.q, query.before.unwrap_or(u64::MAX), limit);
-        let seqs = seqs.map_err(|error| unreadable(error.to_string()))?;
-        let before = seqs.last().copied().filter(|_| seqs.len() == limit);
-        Ok(FoundView { entries: entries(app, store, &caller, reads, seqs.into_iter())?, before })
+        // On, until a page is full of what may be shown: so its cursor names the last that was, and no other.
+        let (mut found, mut from, mut next) = (Vec::new(), query.before.unwrap_or(u64::MAX), None);
+        loop {
+            let seqs = words.search(&query.q, from, limit).map_err(|error| unreadable(error.to_string()))?;
+            let last = seqs.last().copied().filter(|_| seqs.len() == limit);
+            found.extend(entries(app, store, &caller, reads, seqs.into_iter())?);
+            if found.len() >= limit {
+                found.truncate(limit);
+                next = found.last().map(|entry: &EntryView| entry.seq);
+                break;
+            }
+            match last {
+                Some(last) => from = last,
+                None => break,
+            }
+        }
+        Ok(FoundView { entries: found, before: next })
     });
     view.await.map(Json)
 }

@@ -20,6 +20,7 @@ pub mod learning;
 mod login;
 pub mod measures;
 mod metrics;
+mod neighbours;
 mod nonces;
 mod notarise;
 mod problem;

@@ -51,7 +51,7 @@ impl Incident {
             Event::IncidentClosed => self.closed = fold.word("resolution"),
             Event::IncidentReopened => {
                 self.reopened.push(seq);
-                (self.closed, self.resolved, self.improved) = (None, None, None);
+                self.resume(seq);
             }
             Event::PhaseEntered => self.enter(&fold),
             Event::PhaseRefused => self.refusals.push(seq),
@@ -162,6 +162,9 @@ impl Incident {
                 self.evidence.remove(&statement.sub);
                 statement.facts.jti("approval").map(|approval| self.disposals.remove(&approval));
             }
+            Event::RetentionDisposed => {
+                statement.facts.jti("approval").map(|approval| self.disposals.remove(&approval));
+            }
             Event::LegalHoldPlaced => fold.with_id("hold", |hold| _ = self.holds.insert(hold, seq)),
             Event::LegalHoldReleased => fold.with_id("hold", |hold| _ = self.holds.remove(&hold)),
             Event::ReportPublished => _ = self.reports.insert(statement.jti, seq),
@@ -211,7 +214,6 @@ impl Incident {
             | Event::WaiverSigned
             | Event::AttestationMade
             | Event::ReplayRun
-            | Event::RetentionDisposed
             | Event::CommentAdded
             | Event::CorrectionRecorded
             | Event::RetractionRecorded
@@ -357,7 +359,7 @@ impl Incident {
             (Some(Phase::Improve), Phase::Close) => self.improved = Some(fold.seq),
             // Whatever led back to work: it is to be closed again.
             (Some(Phase::Close | Phase::Improve), Phase::Assess | Phase::Execute) => {
-                (self.closed, self.resolved, self.improved) = (None, None, None);
+                self.resume(fold.seq);
             }
             _ => {}
         }
@@ -366,6 +368,11 @@ impl Incident {
         let by = fold.statement.actor().clone();
         self.phases.push(Entered { phase: to, seq: fold.seq, at_us: fold.at_us, by, overridden });
         self.phase = Some(fold.made(to));
+    }
+
+    fn resume(&mut self, seq: u64) {
+        self.resumed = Some(seq);
+        (self.closed, self.resolved, self.improved) = (None, None, None);
     }
 
     fn assess(&mut self, fold: &Fold<'_>) {
@@ -417,15 +424,24 @@ impl Incident {
     fn accept_risk(&mut self, fold: &Fold<'_>) {
         let facts = &fold.statement.facts;
         let lesson = facts.id("lesson").cloned();
-        if let Some(state) = lesson.as_ref().and_then(|lesson| self.lessons.get_mut(lesson)) {
-            state.risk = Some(fold.seq);
-        }
         self.risks.push(Risk {
             code: facts.word("risk").unwrap_or_default().to_owned(),
             expires_us: facts.instant("expires").map_or(i64::MAX, blotter_record::Instant::unix_us),
-            lesson,
+            lesson: lesson.clone(),
             seq: fold.seq,
         });
+        if let Some(lesson) = lesson
+            && self.lessons.contains_key(&lesson)
+        {
+            let risk = self.risk_of(&lesson);
+            self.lessons.entry(lesson).or_default().risk = risk;
+        }
+    }
+
+    /// The accepted risk that answers a lesson: of several, the one that lasts longest.
+    fn risk_of(&self, lesson: &Id) -> Option<Made<i64>> {
+        let of_it = self.risks.iter().filter(|risk| risk.lesson.as_ref() == Some(lesson));
+        of_it.max_by_key(|risk| risk.expires_us).map(|risk| Made { value: risk.expires_us, seq: risk.seq })
     }
 
     fn validate(&mut self, fold: &Fold<'_>) {
@@ -447,12 +463,13 @@ impl Incident {
     fn record_lesson(&mut self, fold: &Fold<'_>) {
         let facts = &fold.statement.facts;
         let Some(lesson) = facts.id("lesson") else { return };
+        // A risk may have been accepted for it before it was written down.
+        let risk = self.risk_of(lesson);
         let state = self.lessons.entry(lesson.clone()).or_default();
         state.seq = fold.seq;
         state.none_found = facts.is_true("none_found");
         state.cause = facts.word("cause").map(str::to_owned);
-        // A risk may have been accepted for it before it was written down.
-        state.risk = self.risks.iter().rfind(|risk| risk.lesson.as_ref() == Some(lesson)).map(|risk| risk.seq);
+        state.risk = risk;
     }
 
     fn open_action(&mut self, fold: &Fold<'_>) {
@@ -492,6 +509,7 @@ fn moves(event: Event) -> bool {
             | Event::IncidentMerged
             | Event::IncidentSplit
             | Event::EvidenceDisposed
+            | Event::RetentionDisposed
             | Event::RetractionRecorded
     )
 }

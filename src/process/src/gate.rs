@@ -33,7 +33,7 @@ pub fn checks(course: Course, from: Phase, incident: &Incident, own: &OwnGates, 
         (Course::Forward, Phase::Execute) => execute(incident, now_us),
         (Course::Forward, Phase::Validate) => validate(incident),
         (Course::Forward, Phase::Close) => close(incident),
-        (Course::Forward, Phase::Improve) | (Course::Rest, _) => improve(incident),
+        (Course::Forward, Phase::Improve) | (Course::Rest, _) => improve(incident, now_us),
         (Course::Dismissal, Phase::Assess) => assess(incident)
             .into_iter()
             .filter(|check| check.gate.code != "confirmed")
@@ -175,8 +175,12 @@ pub fn recovery(incident: &Incident) -> Vec<Check> {
 pub fn closure(incident: &Incident, report: Option<blotter_record::Jti>) -> Vec<Check> {
     let mut checks = vec![in_phase(incident, &[Phase::Close])];
     checks.extend(record(incident));
-    let named = report.and_then(|report| incident.reports.get(&report)).map(|seq| vec![*seq]);
-    checks.push(check("report", "the report that it names is not published in this incident: report.published", named));
+    let named = report.and_then(|report| incident.reports.get(&report)).filter(|seq| incident.is_current(**seq));
+    checks.push(check(
+        "report",
+        "the report that it names is not published in this incident since it was last reopened: report.published",
+        named.map(|seq| vec![*seq]),
+    ));
     checks.extend(loose_ends(incident));
     checks
 }
@@ -184,8 +188,8 @@ pub fn closure(incident: &Incident, report: Option<blotter_record::Jti>) -> Vec<
 /// Close: full incident record; report published; no open clock, no evidence out; and closed.
 fn close(incident: &Incident) -> Vec<Check> {
     let mut checks = record(incident);
-    let reports = some(incident.reports.values().copied().collect());
-    checks.push(check("report", "no report is published: report.published", reports));
+    let reports = some(incident.reports.values().copied().filter(|seq| incident.is_current(*seq)).collect());
+    checks.push(check("report", "no report is published since it was last reopened: report.published", reports));
     checks.extend(loose_ends(incident));
     let closed = incident.closed.as_ref().map(|made| vec![made.seq]);
     checks.push(check("closed", "it is not closed: incident.closed", closed));
@@ -262,14 +266,16 @@ fn loose_ends(incident: &Incident) -> Vec<Check> {
     ]
 }
 
-/// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an accepted risk.
-fn improve(incident: &Incident) -> Vec<Check> {
+/// Improve: metrics and feedback; each lesson led to a playbook version, a completed action or an
+/// accepted risk that has not expired.
+fn improve(incident: &Incident, now_us: i64) -> Vec<Check> {
     let recorded = || incident.lessons.iter().filter(|(_, lesson)| lesson.is_recorded());
     let leads_nowhere: Vec<String> =
-        recorded().filter(|(_, lesson)| !lesson.led_somewhere()).map(|(id, _)| id.to_string()).collect();
+        recorded().filter(|(_, lesson)| !lesson.led_somewhere(now_us)).map(|(id, _)| id.to_string()).collect();
+    let reviewed = incident.reviewed.filter(|seq| incident.is_current(*seq));
     let lessons = some(recorded().map(|(_, lesson)| lesson.seq).collect());
     vec![
-        check("review", "no review was held: review.held", incident.reviewed.map(|seq| vec![seq])),
+        check("review", "no review was held since it was last reopened: review.held", reviewed.map(|seq| vec![seq])),
         check("feedback", "nobody gave feedback: feedback.recorded", some(incident.feedback.clone())),
         check("lessons", "no lesson is recorded: lesson.recorded, with none_found if there is none", lessons),
         check_named(

@@ -152,13 +152,15 @@ pub struct Incident {
     pub reports: BTreeMap<Jti, u64>,
     /// Closed: resolution.
     pub closed: Option<Made<String>>,
+    /// The entry by which work was last gone back to: it was reopened, or moved back behind its closing.
+    pub resumed: Option<u64>,
     /// Entries that reopened it.
     pub reopened: Vec<u64>,
     /// Merged away, into this incident.
     pub merged_into: Option<Made<Id>>,
     /// Incidents that were merged into it, or that it was split from.
     pub related: BTreeMap<Id, u64>,
-    /// A review was held.
+    /// The newest review.
     pub reviewed: Option<u64>,
     /// Feedback was given.
     pub feedback: Vec<u64>,
@@ -270,8 +272,8 @@ pub struct Lesson {
     pub actions: BTreeMap<Id, Action>,
     /// A playbook version that names it, and the entry that published it.
     pub playbook: Option<u64>,
-    /// An accepted risk that names it.
-    pub risk: Option<u64>,
+    /// Until when a risk that names it is accepted, in microseconds since 1970: of several, the one that lasts longest.
+    pub risk: Option<Made<i64>>,
 }
 
 /// What a lesson led to.
@@ -300,16 +302,22 @@ impl Lesson {
         self.seq > 0
     }
 
-    /// Whether it led somewhere: a playbook version, a completed action, an accepted risk; or there was none.
-    pub fn led_somewhere(&self) -> bool {
+    /// Whether it had led somewhere at `at_us`: a playbook version, a completed action, an accepted risk that had not
+    /// expired; or there was none.
+    pub fn led_somewhere(&self, at_us: i64) -> bool {
         self.none_found
             || self.playbook.is_some()
-            || self.risk.is_some()
+            || self.risk.as_ref().is_some_and(|until| until.value > at_us)
             || self.actions.values().any(|action| action.completed.is_some())
     }
 }
 
 impl Incident {
+    /// Whether an entry is newer than what made work be gone back to: what was written before does not know of it.
+    pub fn is_current(&self, seq: u64) -> bool {
+        self.resumed.is_none_or(|resumed| seq > resumed)
+    }
+
     /// The state after these entries of its stream, in their order. Statements that were taken back by
     /// `retraction.recorded` do not count, but for the ones that moved it or closed it: what moved cannot have not moved.
     pub fn of<'a>(id: &Id, said: impl Iterator<Item = Said<'a>> + Clone) -> Self {

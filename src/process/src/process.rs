@@ -46,20 +46,19 @@ impl Policy for Process {
             Some(Event::PhaseEntered) => self.admit_transition(statement, standing, past),
             Some(Event::ValidationSignedOff) => {
                 let incident = self.incident(&statement.sub, past)?;
-                objection(&statement.sub, gate::unmet(gate::sign_off(incident, statement.actor())))
+                decision(statement, incident, gate::sign_off(incident, statement.actor()))
             }
             Some(Event::IncidentRecovered) => {
                 let incident = self.incident(&statement.sub, past)?;
-                objection(&statement.sub, gate::unmet(gate::recovery(incident)))
+                decision(statement, incident, gate::recovery(incident))
             }
             Some(Event::IncidentClosed) => {
                 let incident = self.incident(&statement.sub, past)?;
-                objection(&statement.sub, gate::unmet(gate::closure(incident, statement.facts.jti("report"))))
+                decision(statement, incident, gate::closure(incident, statement.facts.jti("report")))
             }
             Some(Event::IncidentReopened) => {
                 let incident = self.incident(&statement.sub, past)?;
-                let check = gate::in_phase(incident, &[Phase::Close, Phase::Improve]);
-                objection(&statement.sub, gate::unmet(vec![check]))
+                decision(statement, incident, vec![gate::in_phase(incident, &[Phase::Close, Phase::Improve])])
             }
             Some(Event::IncidentOpened) => {
                 let opened = self.incident(&statement.sub, past)?.opened.is_some();
@@ -297,8 +296,8 @@ pub(crate) fn read_on(
 /// The gate that names why there is none.
 fn way(incident: &Incident, from: Phase, to: Phase) -> Result<&'static Transition, Gate> {
     let none = |code, what: String| Gate { code: String::from(code), what, overridable: false };
-    if let Some(into) = &incident.merged_into {
-        return Err(none("merged", format!("this incident was merged into {}; go on there", into.value)));
+    if let Some(gate) = merged_away(incident) {
+        return Err(gate);
     }
     let Some(at) = incident.current_phase() else {
         return Err(none("opened", "this incident was never opened: incident.opened".to_owned()));
@@ -310,6 +309,18 @@ fn way(incident: &Incident, from: Phase, to: Phase) -> Result<&'static Transitio
         let ways: Vec<&str> = from.ways_out().map(|way| way.to.name()).collect();
         none("transition", format!("from {from} it goes to {}, not to {to}", ways.join(", ")))
     })
+}
+
+/// What is decided of an incident that was merged away is decided where it went; else what it lacks.
+fn decision(statement: &Statement, incident: &Incident, checks: Vec<Check>) -> Result<(), Objection> {
+    objection(&statement.sub, merged_away(incident).map_or_else(|| gate::unmet(checks), |gate| vec![gate]))
+}
+
+fn merged_away(incident: &Incident) -> Option<Gate> {
+    // Not into which: who decides here may not be one who may read that.
+    let merged = incident.merged_into.as_ref()?;
+    let what = format!("this incident was merged into another by entry {}; go on there", merged.seq);
+    Some(Gate { code: "merged".to_owned(), what, overridable: false })
 }
 
 /// The gates of a transition: of its course whose gates are all met, or else of its first.

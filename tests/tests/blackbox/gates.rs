@@ -37,6 +37,15 @@ impl<'a> Before<'a> {
     fn has(&self, event: &str) -> bool {
         self.last(event).is_some()
     }
+
+    /// Whether it happened since work was last gone back to: since a reopening, or a way back behind the closing.
+    fn has_again(&self, event: &str) -> bool {
+        let back = self.all("phase.entered").filter(|(_, entered)| {
+            matches!(fact(entered, "from"), "close" | "improve") && matches!(fact(entered, "to"), "assess" | "execute")
+        });
+        let resumed = self.all("incident.reopened").chain(back).map(|(at, _)| at).max();
+        self.last(event).is_some_and(|(at, _)| resumed.is_none_or(|resumed| at > resumed))
+    }
 }
 
 /// The codes of the gates that the transition at `at` lacks; what it names and where it comes from included.
@@ -45,16 +54,17 @@ pub(crate) fn lacking(stream: &Stream<'_>, at: usize) -> Vec<&'static str> {
     let entry = &stream.entries[at];
     let (from, to) = (fact(entry, "from"), fact(entry, "to"));
     let here = before.last("phase.entered").map_or("initiate", |(_, entered)| fact(entered, "to"));
-    let mut gates = vec![("from", here == from)];
+    let merged_away = before.all("incident.merged").any(|(_, merged)| merged["stream"] == stream.id);
+    let mut gates = vec![("from", here == from), ("merged", !merged_away)];
     gates.extend(named(stream, entry));
     gates.extend(match (from, to) {
         ("initiate", "assess") => initiate(&before),
         ("assess", "execute") => assess(&before),
-        ("execute", "validate") => execute(&before),
+        ("execute", "validate") => execute(&before, &entry["recorded"]),
         ("validate", "execute") => vec![("setback", failed_since_entered(&before))],
         ("validate", "close") => validate(&before),
         ("close", "improve") => close(&before, stream.id),
-        ("improve", "close") => improve(&before, stream),
+        ("improve", "close") => improve(&before, stream, &entry["recorded"]),
         _ => vec![("transition", false)],
     });
     gates.into_iter().filter(|(_, met)| !met).map(|(code, _)| code).collect()
@@ -99,7 +109,7 @@ fn assess(before: &Before<'_>) -> Vec<(&'static str, bool)> {
     ]
 }
 
-fn execute(before: &Before<'_>) -> Vec<(&'static str, bool)> {
+fn execute(before: &Before<'_>, now: &Value) -> Vec<(&'static str, bool)> {
     let scope = before.last("scope.assessed").map(|(_, scope)| strs(&scope["facts"]["assets"])).unwrap_or_default();
     let mut contained = BTreeSet::new();
     let mut clean = BTreeSet::new();
@@ -114,13 +124,20 @@ fn execute(before: &Before<'_>) -> Vec<(&'static str, bool)> {
     }
     let (achieved, lost) = (before.last("containment.achieved"), before.last("containment.lost"));
     let holds = achieved.is_some_and(|(at, _)| lost.is_none_or(|(lost, _)| lost < at));
+    let mut risks = before.all("risk.accepted");
     let eradicated = before.has("eradication.completed") && scope.iter().all(|asset| clean.contains(asset));
     vec![
         ("playbook", before.has("playbook.started")),
         ("tools", before.has("step.started") || before.has("containment.started")),
         ("containment", holds && scope.iter().all(|asset| contained.contains(asset))),
-        ("eradication", eradicated || before.has("risk.accepted")),
+        ("eradication", eradicated || risks.any(|(_, risk)| risk["facts"]["lesson"].is_null() && lasts(risk, now))),
     ]
+}
+
+/// Whether an accepted risk had not expired when something was recorded. Times in UTC compare like words, up to seconds.
+fn lasts(risk: &Value, recorded: &Value) -> bool {
+    let seconds = |time: &str| time.trim_end_matches('Z').chars().take(19).collect::<String>();
+    seconds(fact(risk, "expires")) > seconds(recorded.as_str().unwrap())
 }
 
 fn failed_since_entered(before: &Before<'_>) -> bool {
@@ -171,15 +188,15 @@ fn close(before: &Before<'_>, id: &str) -> Vec<(&'static str, bool)> {
         ("record.detection", before.has("detection.asserted")),
         ("record.root-cause", before.has("root-cause.identified")),
         ("record.steps", all_answered("step.started", "step", "step.completed", "step")),
-        ("report", before.has("report.published")),
-        ("closed", before.has("incident.closed")),
+        ("report", before.has_again("report.published")),
+        ("closed", before.has_again("incident.closed")),
         ("clocks", all_answered("clock.started", "clock", "notification.sent", "clock")),
         ("evidence", all_answered("evidence.released", "jti", "evidence.received", "release")),
         ("tasks", all_answered("task.opened", "task", "task.completed", "task")),
     ]
 }
 
-fn improve(before: &Before<'_>, stream: &Stream<'_>) -> Vec<(&'static str, bool)> {
+fn improve(before: &Before<'_>, stream: &Stream<'_>, now: &Value) -> Vec<(&'static str, bool)> {
     let last = before.0.last().and_then(|entry| entry["seq"].as_u64());
     let published = stream.log.iter().filter(|entry| entry["seq"].as_u64() <= last);
     let published: Vec<&str> = published
@@ -193,11 +210,11 @@ fn improve(before: &Before<'_>, stream: &Stream<'_>) -> Vec<(&'static str, bool)
             });
         acted
             || published.contains(&lesson)
-            || before.all("risk.accepted").any(|(_, risk)| fact(risk, "lesson") == lesson)
+            || before.all("risk.accepted").any(|(_, risk)| fact(risk, "lesson") == lesson && lasts(risk, now))
     };
     let mut lessons = before.all("lesson.recorded").peekable();
     vec![
-        ("review", before.has("review.held")),
+        ("review", before.has_again("review.held")),
         ("feedback", before.has("feedback.recorded")),
         ("lessons", lessons.peek().is_some()),
         (

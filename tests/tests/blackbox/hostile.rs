@@ -18,18 +18,18 @@ const KILLS: usize = 10;
 const CLIENTS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn address(served: &Served) -> String {
+pub(crate) fn address(served: &Served) -> String {
     served.url.strip_prefix("http://").unwrap().to_owned()
 }
 
-fn connect(address: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn connect(address: &str) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 
 /// A request that appends something with a token.
-fn append(token: &str, body: &str) -> String {
+pub(crate) fn append(token: &str, body: &str) -> String {
     format!(
         "POST /v1/statements HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
@@ -42,7 +42,7 @@ fn note(n: usize) -> String {
 }
 
 /// An answer's status and body; nothing if the connection ended before.
-fn answer(stream: &mut BufReader<TcpStream>) -> Option<(u16, String)> {
+pub(crate) fn answer(stream: &mut BufReader<TcpStream>) -> Option<(u16, String)> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|len| *len > 0)?;
     let status = line.split(' ').nth(1)?.parse().ok()?;

@@ -19,6 +19,12 @@ fn approved(log: &mut Log, evidence: &str) -> Jti {
     log.say(say("person/gus", "disposal.approved", evidence))
 }
 
+/// What was kept of the incident long enough.
+fn kept(approval: impl ToString) -> Say {
+    let said = say("person/gus", "retention.disposed", "compliance/2026").about(&[INC]);
+    said.fact("approval", approval.to_string())
+}
+
 fn disposed(approval: impl ToString) -> Say {
     say("person/kit", "evidence.disposed", EVIDENCE).fact("approval", approval.to_string())
 }
@@ -93,15 +99,49 @@ fn all_that_is_in_the_way_is_told_at_once() {
 fn what_was_kept_long_enough_is_disposed_of_by_two_and_not_under_a_hold() {
     let mut log = acquired();
     log.grant("person/gus", Role::Legal);
-    let disposed = |approval: &dyn ToString| {
-        say("person/gus", "retention.disposed", "compliance/2026").fact("approval", approval.to_string())
-    };
-    assert_eq!(log.refuses(disposed(&nobodys())), ["approval"]);
+    assert_eq!(log.refuses(kept(nobodys())), ["approval"]);
     let own = approved(&mut log, EVIDENCE);
-    assert_eq!(log.refuses(disposed(&own)), ["approval"]);
+    assert_eq!(log.refuses(kept(own)), ["approval"]);
     let approval = log.say(say("person/leo", "disposal.approved", EVIDENCE));
     log.say(say("person/leo", "legal.hold-placed", INC).fact("hold", "hold/H1").fact("scope", "all"));
-    assert_eq!(log.refuses(disposed(&approval)), ["hold"]);
+    assert_eq!(log.refuses(kept(approval)), ["hold"]);
     log.say(say("person/leo", "legal.hold-released", INC).fact("hold", "hold/H1"));
-    log.say(disposed(&approval));
+    log.say(kept(approval));
+    assert_eq!(log.refuses(kept(approval)), ["approval"], "it is used up");
+    assert_eq!(log.refuses(kept(approval).sub("compliance/2027")), ["approval"], "wherever that is said");
+    log.retract("retention.disposed");
+    assert_eq!(log.refuses(kept(approval)), ["approval"], "and was used though that was taken back");
+}
+
+#[test]
+fn an_approval_serves_one_disposal_of_either_kind() {
+    let mut log = acquired();
+    let approval = log.say(say("person/leo", "disposal.approved", EVIDENCE));
+    log.say(kept(approval));
+    assert_eq!(log.refuses(disposed(approval)), ["approval"]);
+    let approval = log.say(say("person/leo", "disposal.approved", EVIDENCE));
+    log.say(disposed(approval));
+    assert_eq!(log.refuses(kept(approval)), ["approval"]);
+}
+
+#[test]
+fn what_was_kept_is_disposed_of_in_the_sight_of_each_incident_of_its_approval() {
+    let mut log = acquired();
+    log.say(opened("incident/OTHER"));
+    let both = say("person/leo", "disposal.approved", EVIDENCE).about(&["incident/OTHER", INC]);
+    let approval = log.say(both);
+    assert_eq!(log.refuses(kept(approval).about(&[])), ["approval"]);
+    assert_eq!(log.refuses(kept(approval)), ["approval"], "of one of two");
+    log.say(kept(approval).about(&[INC, "incident/OTHER"]));
+}
+
+#[test]
+fn an_approval_that_was_taken_back_or_imported_lets_nothing_go_that_was_kept() {
+    let mut log = acquired();
+    let approval = log.say(say("person/leo", "disposal.approved", EVIDENCE));
+    let back = say("person/leo", "retraction.recorded", EVIDENCE).about(&[INC]).fact("of", approval.to_string());
+    log.say(back);
+    assert_eq!(log.refuses(kept(approval)), ["approval"]);
+    let imported = log.say(say("notary/not", "disposal.approved", EVIDENCE).imported());
+    assert_eq!(log.refuses(kept(imported)), ["approval"]);
 }

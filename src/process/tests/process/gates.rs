@@ -270,6 +270,31 @@ fn every_lesson_leads_somewhere() {
 }
 
 #[test]
+fn a_lesson_whose_risk_expired_leads_nowhere_again() {
+    for told_first in [true, false] {
+        let mut log = ready_in(Phase::Improve);
+        let lesson = say("person/mia", "lesson.recorded", "lesson/L2");
+        if told_first {
+            log.say(lesson.clone());
+        }
+        // 2026-11-23T12:00:00Z and some seconds it is.
+        log.say(risk("2026-11-23T14:00:00Z").fact("lesson", "lesson/L2"));
+        log.say(risk("2026-11-23T13:00:00Z").fact("lesson", "lesson/L2"));
+        log.say(risk("2027-11-23T13:00:00Z").fact("lesson", "lesson/L3"));
+        if !told_first {
+            log.say(lesson);
+        }
+        log.clock_us += 3_600_000_000;
+        assert_eq!(codes(&mut log, Phase::Improve), [""; 0], "one of the two lasts");
+        log.clock_us += 3_600_000_000;
+        assert_eq!(codes(&mut log, Phase::Improve), ["lessons.led"], "told first: {told_first}");
+        log.say(risk("2026-11-24T00:00:00Z").fact("lesson", "lesson/L2"));
+        let said = on(&log, Phase::Improve);
+        log.say(said);
+    }
+}
+
+#[test]
 fn what_is_missing_is_named_and_not_more_than_five() {
     let mut log = ready_in(Phase::Execute);
     let assets: Vec<String> = (0..8).map(|n| format!("asset/n{n}")).collect();

@@ -229,6 +229,12 @@ impl Say {
         self
     }
 
+    /// In another stream.
+    pub(crate) fn sub(mut self, sub: &str) -> Self {
+        self.sub = sub.parse().unwrap();
+        self
+    }
+
     pub(crate) fn by(mut self, by: &'static str) -> Self {
         self.by = by;
         self

@@ -34,6 +34,27 @@ fn an_incident_is_merged_once_and_goes_on_there() {
 }
 
 #[test]
+fn what_was_merged_away_in_close_is_neither_closed_nor_reopened_nor_moved() {
+    let mut log = ready_in(Phase::Close);
+    let (report, closing) = (log.newest("report.published").to_string(), log.newest("incident.closed").to_string());
+    log.say(opened(OTHER));
+    log.say(merged(INC, OTHER));
+    let decided = |event| say("person/mia", event, INC);
+    for said in [
+        decided("incident.closed").fact("report", report),
+        decided("incident.reopened"),
+        decided("validation.signed-off").fact("outcome", "accepted"),
+        decided("incident.recovered"),
+        enter(&log, Phase::Close, Phase::Improve, "incident.closed"),
+        enter(&log, Phase::Close, Phase::Execute, "incident.closed").fact("trigger", closing),
+    ] {
+        assert_eq!(log.refuses(said), ["merged"], "and nothing else is in the way");
+    }
+    log.say(decided("validation.signed-off").fact("outcome", "refused"));
+    log.work(Phase::Execute);
+}
+
+#[test]
 fn no_circle_is_merged() {
     let mut log = three();
     log.say(merged(INC, OTHER));

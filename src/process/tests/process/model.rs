@@ -213,6 +213,24 @@ impl Model {
         closed
     }
 
+    /// Whether there is one since it was reopened, or moved back behind its closing.
+    fn has_again(&self, incident: usize, act: Act) -> bool {
+        let mut phase = 0;
+        let mut has = false;
+        for (_, fact) in self.all(incident) {
+            match fact.act {
+                other if other == act => has |= !fact.back,
+                Act::Reopen => has = false,
+                Act::Enter(to, _) => {
+                    has &= !(phase >= 4 && matches!(to, 1 | 2));
+                    phase = to;
+                }
+                _ => {}
+            }
+        }
+        has
+    }
+
     fn record(&self, incident: usize) -> Vec<(&'static str, bool)> {
         let has = |act: Act| self.has(incident, |other| other == act);
         let mut record =
@@ -243,7 +261,7 @@ impl Model {
             _ => true,
         };
         vec![
-            ("review", has(Act::Review)),
+            ("review", self.has_again(incident, Act::Review)),
             ("feedback", has(Act::Feedback)),
             ("lessons", newest.is_some()),
             ("lessons.led", led),
@@ -281,7 +299,7 @@ impl Model {
             (3, 4) => vec![("validation", self.validated(incident)), ("sign-off", self.signed_off(incident))],
             (4, 5) => {
                 let mut gates = self.record(incident);
-                gates.push(("report", has(Act::Report)));
+                gates.push(("report", self.has_again(incident, Act::Report)));
                 gates.push(("closed", self.closed(incident)));
                 gates
             }
@@ -323,6 +341,10 @@ impl Model {
         let opened = self.opened(incident);
         let validate = || vec![("validation", self.validated(incident)), ("sign-off", self.signed_off(incident))];
         let analyst = step.by == 2;
+        let decides = matches!(step.act, Act::SignOff(true) | Act::Recover | Act::Close | Act::Reopen | Act::Enter(..));
+        if decides && self.merged(incident) {
+            return Some(all(vec![("merged", false)]));
+        }
         Some(match step.act {
             Act::Open => all(vec![("new", !opened)]),
             Act::SignOff(true) => {
@@ -335,7 +357,7 @@ impl Model {
             Act::Close => {
                 let mut gates = self.record(incident);
                 gates.push(("phase", opened && phase == 4));
-                gates.push(("report", self.has(incident, |act| act == Act::Report)));
+                gates.push(("report", self.has_again(incident, Act::Report)));
                 all(gates)
             }
             Act::Reopen => all(vec![("phase", opened && phase >= 4)]),
@@ -348,9 +370,6 @@ impl Model {
                 ])
             }
             Act::Enter(to, overrides) => {
-                if self.merged(incident) {
-                    return Some(all(vec![("merged", false)]));
-                }
                 if !opened {
                     return Some(all(vec![("opened", false)]));
                 }

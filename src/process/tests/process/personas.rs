@@ -96,7 +96,7 @@ fn disposal(event: &str, by: &'static str, sub: &str, approve: bool) -> (Log, Sa
         return (log, said);
     }
     let approval = log.say(say("person/leo", "disposal.approved", "evidence/E1"));
-    (log, said.fact("approval", approval.to_string()))
+    (log, said.about(&[INC]).fact("approval", approval.to_string()))
 }
 
 fn anywhere(event: &'static str, sub: &str) -> (Log, Say) {

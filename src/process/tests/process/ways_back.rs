@@ -1,6 +1,7 @@
 //! The ways back: each has its cause, and what is gone back over is to be done again.
 
 use blotter_process::Phase;
+use blotter_record::Jti;
 
 use crate::log::{INC, Log, Say, list, say};
 use crate::script::{ASSET, enter, fresh_in, go_on, ready_in, validated};
@@ -97,6 +98,37 @@ fn a_reopening_serves_once() {
 }
 
 #[test]
+fn a_reopened_incident_is_reported_closed_and_reviewed_anew() {
+    let mut log = ready_in(Phase::Improve);
+    let rest = go_on(&log, Phase::Improve);
+    log.say(rest);
+    let old = log.newest("report.published");
+    log.say(reopened());
+    let closing = |report: Jti| say("person/mia", "incident.closed", INC).fact("report", report.to_string());
+    assert_eq!(log.refuses(closing(old)), ["report"], "though it is still in Close");
+    let said = back(&log, Phase::Close, Phase::Execute, "incident.reopened");
+    log.say(said);
+    log.work(Phase::Execute);
+    let on = go_on(&log, Phase::Execute);
+    log.say(on);
+    log.work(Phase::Validate);
+    let on = go_on(&log, Phase::Validate);
+    log.say(on);
+    assert_eq!(log.refuses(closing(old)), ["report"]);
+    let on = go_on(&log, Phase::Close);
+    assert_eq!(log.refuses(on), ["report", "closed"]);
+    let new = log.say(say("person/gus", "report.published", INC));
+    assert_eq!(log.refuses(closing(old)), ["report"], "the old one, though there is a new one");
+    log.say(closing(new));
+    let on = go_on(&log, Phase::Close);
+    log.say(on);
+    let rest = go_on(&log, Phase::Improve);
+    assert_eq!(log.refuses(rest.clone()), ["review"]);
+    log.say(say("person/mia", "review.held", INC));
+    log.say(rest);
+}
+
+#[test]
 fn only_what_is_in_close_or_improve_is_reopened() {
     for phase in Phase::ALL {
         let mut log = fresh_in(phase);
@@ -124,7 +156,7 @@ fn containment_that_is_lost_behind_a_closing_leads_to_execute_and_it_is_to_be_cl
         let on = go_on(&log, Phase::Validate);
         log.say(on);
         let on = go_on(&log, Phase::Close);
-        assert_eq!(log.refuses(on), ["closed"], "the old closing is of another time");
+        assert_eq!(log.refuses(on), ["report", "closed"], "the old report and closing are of another time");
     }
 }
 
