@@ -337,6 +337,11 @@ impl Facts {
         self.at
     }
 
+    /// Forgets the states that it remembers so that catching up is quick: for a view that will not.
+    pub(crate) fn forget(&mut self) {
+        self.fold = Fold::default();
+    }
+
     /// The database, to be read.
     pub fn db(&self) -> &Connection {
         &self.db
