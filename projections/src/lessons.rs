@@ -78,15 +78,20 @@ pub struct PlaybookVersion {
     pub seq: u64,
 }
 
-/// All lessons, oldest first.
+/// All lessons, oldest first, as the entries before `end` have them: `db` has the facts of these, `index` may have more.
 ///
 /// # Errors
 /// If view or log can't be read.
-pub fn lessons<S: Source>(db: &Connection, index: &LogIndex, source: &S) -> Result<Vec<Learned>, ViewError<S::Error>> {
-    answer(db, read(db, index, source))
+pub fn lessons<S: Source>(
+    db: &Connection,
+    index: &LogIndex,
+    source: &S,
+    end: u64,
+) -> Result<Vec<Learned>, ViewError<S::Error>> {
+    answer(db, read(db, index, source, end))
 }
 
-fn read<S: Source>(db: &Connection, index: &LogIndex, source: &S) -> Result<Vec<Learned>, Failed<S::Error>> {
+fn read<S: Source>(db: &Connection, index: &LogIndex, source: &S, end: u64) -> Result<Vec<Learned>, Failed<S::Error>> {
     let mut actions = actions(db)?;
     let mut query = db.prepare_cached(
         "SELECT incident, lesson, cause, none_found, led, playbook_seq, risk_seq, seq FROM lesson ORDER BY seq, incident",
@@ -110,7 +115,7 @@ fn read<S: Source>(db: &Connection, index: &LogIndex, source: &S) -> Result<Vec<
     let mut lessons = Vec::new();
     for row in rows {
         let (mut lesson, playbook) = row?;
-        lesson.review = newest_review(index, &lesson.incident)?;
+        lesson.review = newest_review(index, &lesson.incident, end)?;
         lesson.actions = actions.remove(&(lesson.incident.to_string(), lesson.lesson.to_string())).unwrap_or_default();
         let said = |seq| source.entries(seq, 1).map(|mut entries| entries.pop()?.said).map_err(Failed::Source);
         if let Some((placed, statement)) = said(lesson.seq)? {
@@ -128,13 +133,13 @@ fn read<S: Source>(db: &Connection, index: &LogIndex, source: &S) -> Result<Vec<
     Ok(lessons)
 }
 
-fn newest_review(index: &LogIndex, incident: &Id) -> rusqlite::Result<Option<u64>> {
+fn newest_review(index: &LogIndex, incident: &Id, end: u64) -> rusqlite::Result<Option<u64>> {
     let filter = Filter {
         stream: Some(Pattern::Exact(incident.to_string())),
         event: Some(Pattern::Exact(Event::ReviewHeld.name().to_owned())),
         ..Filter::default()
     };
-    Ok(index.seqs(&filter, (0, u64::MAX >> 1), true, 1)?.pop())
+    Ok(index.seqs(&filter, (0, end), true, 1)?.pop())
 }
 
 type ActionsOf = BTreeMap<(String, String), Vec<ActionOf>>;

@@ -15,6 +15,7 @@ mod log_index;
 pub mod metrics;
 mod moment;
 pub mod owed;
+mod past;
 mod replay;
 pub mod restoration;
 mod table;
@@ -28,6 +29,7 @@ pub use log_index::{Change, LogIndex, Row, fold};
 pub use moment::{
     Field, Moment, Told, case_as_of, corrections, differences, fields, gate_state, interval_end_us, told_of, ways_out,
 };
+pub use past::{Until, facts_as_of};
 pub use replay::{Replayed, replace, replay, state_digest};
 pub use table::{Cell, Column, Kind, Table};
 pub use views::{LogEntry, Source, VIEWS, Values, View, ViewError, Views, facts_size, is_stale, read_only};

@@ -76,7 +76,7 @@ fn a_lesson_is_told_from_the_incident_to_the_playbook_that_names_it() {
         ("lessons", crate::facts::list(["lesson/L"])),
     ];
     view.book.say(ANN, "playbook.published", &["playbook/p", "lesson/L"], published);
-    let found = lessons(view.facts().db(), &view.index(), &view.book.log).unwrap().pop().unwrap();
+    let found = lessons(view.facts().db(), &view.index(), &view.book.log, u64::MAX).unwrap().pop().unwrap();
     assert_eq!((found.review, found.seq, found.led), (Some(1), 2, true));
     let playbook = found.playbook.unwrap();
     assert_eq!((playbook.playbook.as_str(), playbook.version.as_str(), playbook.seq), ("playbook/p", "4", 4));

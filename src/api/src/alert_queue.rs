@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::caller::Caller;
+use crate::past::with_facts;
 use crate::problem::Problem;
 
 /// Groups of one page, at most.
@@ -60,6 +61,8 @@ pub(crate) struct QueueQuery {
     limit: Option<usize>,
     /// Where the page before ended: its `next`.
     cursor: Option<String>,
+    /// As it was recorded up to and with this entry (a number), or by this instant.
+    as_of: Option<String>,
 }
 
 /// Within which time.
@@ -69,6 +72,8 @@ pub(crate) struct QueueQuery {
 pub(crate) struct ProposalsQuery {
     /// How many hours two sightings of one thing may be apart; 6 if it is not said.
     window_h: Option<u32>,
+    /// As it was recorded up to and with this entry (a number), or by this instant.
+    as_of: Option<String>,
 }
 
 /// A page of the queue.
@@ -213,7 +218,8 @@ pub(crate) async fn queue(
     let limit = query.limit.unwrap_or(GROUPS).clamp(1, GROUPS_MAX);
     let find = move |app: &App, store: &dyn Read| {
         let read = if wanted.includes_done() { Alerts::All } else { Alerts::Open };
-        with_queue(app, store, &caller, read, window_us, |db, (groups, thresholds), size| {
+        let as_of = query.as_of.as_deref();
+        with_queue(app, store, &caller, as_of, (read, window_us), |db, (groups, thresholds), size| {
             let found = correlate::correlate(&groups, &load::items(db)?, correlate::WINDOW_US);
             let page = queue::page(groups, &thresholds, &wanted, cursor, limit);
             Ok(QueueView::of(&page, &found, size))
@@ -238,7 +244,8 @@ pub(crate) async fn proposals(
 ) -> Result<Json<ProposalsView>, Problem> {
     let window_us = window_us(query.window_h, correlate::WINDOW_US)?;
     let find = move |app: &App, store: &dyn Read| {
-        with_queue(app, store, &caller, Alerts::Open, queue::WINDOW_US, |db, (groups, _), size| {
+        let (as_of, open) = (query.as_of.as_deref(), (Alerts::Open, queue::WINDOW_US));
+        with_queue(app, store, &caller, as_of, open, |db, (groups, _), size| {
             Ok(ProposalsView::of(&correlate::correlate(&groups, &load::items(db)?, window_us), size))
         })
     };
@@ -249,24 +256,25 @@ fn with_queue<T>(
     app: &App,
     store: &dyn Read,
     caller: &Caller,
-    read: Alerts<'_>,
-    window_us: i64,
+    as_of: Option<&str>,
+    (read, window_us): (Alerts<'_>, i64),
     with: impl FnOnce(&Connection, Queue, u64) -> rusqlite::Result<T>,
 ) -> Result<T, Problem> {
     let reads = caller.reads(app)?;
-    let (db, size) = app.views.read(store)?;
-    // After the views: whatever restriction they know, this knows, too.
-    let shown = app.shown(store)?;
     let alert: Id = "alert/any".parse().expect("an id");
-    caller.sees(reads, &shown, std::iter::once(&alert))?;
-    let may_see = |incidents: &[String]| {
-        let streams: Vec<Id> = incidents.iter().filter_map(|incident| incident.parse().ok()).collect();
-        streams.len() == incidents.len() && caller.sees(reads, &shown, streams.iter()).is_ok()
-    };
-    let queue = load::queue(&db, read, window_us, &may_see);
-    queue.and_then(|queue| with(&db, queue, size)).map_err(|error| {
-        tracing::error!(%error, "the view of alerts can't be read");
-        Problem::new("unavailable", "the view of alerts can't be read")
+    caller.sees(reads, &*app.shown(store)?, std::iter::once(&alert))?;
+    with_facts(app, store, as_of, |facts, _, _| {
+        // After the views: whatever restriction they know, this knows, too.
+        let shown = app.shown(store)?;
+        let may_see = |incidents: &[String]| {
+            let streams: Vec<Id> = incidents.iter().filter_map(|incident| incident.parse().ok()).collect();
+            streams.len() == incidents.len() && caller.sees(reads, &shown, streams.iter()).is_ok()
+        };
+        let queue = load::queue(facts.db(), read, window_us, &may_see);
+        queue.and_then(|queue| with(facts.db(), queue, facts.size())).map_err(|error| {
+            tracing::error!(%error, "the view of alerts can't be read");
+            Problem::new("unavailable", "the view of alerts can't be read")
+        })
     })
 }
 

@@ -15,6 +15,7 @@ use crate::alerts::Mappings;
 use crate::login::LOGINS_PER_SECOND_MAX;
 use crate::metrics::Metrics;
 use crate::nonces::Nonces;
+use crate::past::PastViews;
 use crate::problem::Problem;
 use crate::rates::Rates;
 use crate::receipts::Receipts;
@@ -73,6 +74,7 @@ pub struct App {
     pub(crate) mappings: Mappings,
     pub(crate) config: Config,
     pub(crate) views: Views,
+    pub(crate) past: PastViews,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) nonces: Nonces,
@@ -115,6 +117,7 @@ impl App {
             mappings,
             config,
             views: Views::new(views),
+            past: PastViews::default(),
             clock,
             random,
             nonces: Nonces::new(key),

@@ -9,13 +9,14 @@ use blotter_ledger::{Read, read};
 use blotter_process::{OwnGates, POLICY_STREAM, Phase, own_gates, transition, transition_checks};
 use blotter_projections::incidents::Case;
 use blotter_projections::{
-    Cell, Cursor, IncidentQuery, LogIndex, Moment, Sort, Source as _, Words, case_as_of, gate_state, told_of, ways_out,
+    Cell, Cursor, IncidentQuery, Moment, Sort, Source as _, Words, case_as_of, gate_state, told_of, ways_out,
 };
 use blotter_record::{Id, Instant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
+use crate::as_of::asked;
 use crate::caller::{Caller, Reads};
 use crate::entries::{EntryView, view};
 use crate::finder::Log;
@@ -211,29 +212,9 @@ fn time(at: &'static str, text: Option<&String>) -> Result<Option<i64>, Problem>
     Ok(text.map(read).transpose()?.map(|instant| instant.unix_us()))
 }
 
-/// How many entries a moment means: up to and with an entry, or by an instant.
-fn size_at(app: &App, store: &dyn Read, text: &str) -> Result<u64, Problem> {
-    let size = store.size()?;
-    if let Ok(seq) = text.parse::<u64>() {
-        if seq < size {
-            return Ok(seq + 1);
-        }
-        return Err(wrong("as_of", format!("there is no entry {seq}; the log has {size}")));
-    }
-    let at: Instant = text.parse().map_err(|_| wrong("as_of", "an entry's number or an instant is wanted"))?;
-    let index = LogIndex::open(app.views.path(), &Log(store), &mut |_, _| {});
-    let found = index
-        .map_err(|error| error.to_string())
-        .and_then(|index| index.size_at(at.unix_us()).map_err(|error| error.to_string()));
-    found.map_err(|why| {
-        tracing::error!(why, "the log index can't be read");
-        Problem::new("unavailable", "the log index can't be read; the server's log says why")
-    })
-}
-
 fn moment(app: &App, store: &dyn Read, query: &MomentQuery) -> Result<Moment, Problem> {
     let size = match &query.as_of {
-        Some(text) => size_at(app, store, text)?,
+        Some(text) => asked(app, store, "as_of", text)?.size,
         None => store.size()?,
     };
     Ok(Moment { size, occurred_us: time("occurred_by", query.occurred_by.as_ref())? })
@@ -278,7 +259,8 @@ pub(crate) async fn list(
 fn page(app: &App, store: &dyn Read, caller: &Caller, query: &ListQuery) -> Result<ListView, Problem> {
     let (db, size) = app.views.read(store)?;
     let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect();
-    let as_of = query.as_of.as_ref().map(|text| size_at(app, store, text)).transpose()?;
+    let as_of = query.as_of.as_ref().map(|text| asked(app, store, "as_of", text)).transpose()?;
+    let as_of = as_of.map(|past| past.size);
     let sort = match query.sort.as_deref() {
         None => Sort::default(),
         Some(name) => {
@@ -405,8 +387,9 @@ pub(crate) async fn diff(
     let reads = caller.reads(&app)?;
     let view = app.read(move |app, store| {
         let id = incident(app, store, &caller, reads, &name)?;
-        let from_size = size_at(app, store, &query.from)?;
-        let to_size = query.to.as_ref().map_or_else(|| Ok(store.size()?), |to| size_at(app, store, to))?;
+        let from_size = asked(app, store, "from", &query.from)?.size;
+        let to = query.to.as_ref().map(|to| asked(app, store, "to", to)).transpose()?;
+        let to_size = to.map_or_else(|| store.size(), |to| Ok(to.size))?;
         let before = case_as_of(&Log(store), &id, Moment::recorded(from_size))?;
         let after = case(store, &id, Moment::recorded(to_size))?;
         let change =

@@ -17,7 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::finder::Log;
-use crate::measures::{Sees, incidents_for, is_shown, sees, text, unusable, view_error, views};
+use crate::measures::{Sees, incidents_for, is_shown, sees, text, unusable, view_error};
+use crate::past::with_facts;
 use crate::problem::Problem;
 
 /// Lessons, as far as the one who asks may read them.
@@ -29,6 +30,8 @@ pub struct LessonsView {
     pub recurrences: Vec<RecurrenceView>,
     /// Lessons and recurrences that the one who asks may not read.
     pub left_out: usize,
+    /// Entries of the log that this rests on.
+    pub as_of_size: u64,
 }
 
 /// A lesson, from the incident to what it led to.
@@ -116,6 +119,8 @@ pub struct OwedListView {
     pub owed: Vec<OwedView>,
     /// What the one who asks may not read.
     pub left_out: usize,
+    /// Entries of the log that this rests on.
+    pub as_of_size: u64,
 }
 
 /// Something that somebody owes.
@@ -150,8 +155,8 @@ pub fn lessons_view(
     sees: Sees<'_>,
 ) -> Result<LessonsView, Error> {
     let source = Log(store);
-    let mut view = LessonsView { lessons: Vec::new(), recurrences: Vec::new(), left_out: 0 };
-    for mut learned in lessons(facts.db(), index, &source).map_err(view_error)? {
+    let mut view = LessonsView { lessons: Vec::new(), recurrences: Vec::new(), left_out: 0, as_of_size: facts.size() };
+    for mut learned in lessons(facts.db(), index, &source, facts.size()).map_err(view_error)? {
         if !is_shown(store, learned.seq, sees)? || !sees(&[&learned.incident]) {
             view.left_out += 1;
             continue;
@@ -187,7 +192,7 @@ pub fn lessons_view(
 /// If log or views can't be read.
 pub fn owed_view(facts: &Facts, store: &dyn Read, now_us: i64, sees: Sees<'_>) -> Result<OwedListView, Error> {
     let source = Log(store);
-    let mut view = OwedListView { owed: Vec::new(), left_out: 0 };
+    let mut view = OwedListView { owed: Vec::new(), left_out: 0, as_of_size: facts.size() };
     for one in owed(facts.db(), &source).map_err(view_error)? {
         if !sees(&[&one.incident]) || !is_shown(store, one.seq, sees)? {
             view.left_out += 1;
@@ -270,6 +275,8 @@ pub(crate) struct OwnerQuery {
     /// Only what is overdue.
     #[serde(default)]
     overdue: bool,
+    /// As it was recorded up to and with this entry (a number), or by this instant: what was overdue then.
+    as_of: Option<String>,
 }
 
 impl OwnerQuery {
@@ -297,12 +304,13 @@ pub(crate) async fn get_lessons(
     let reads = incidents_for(&app, &caller)?;
     let owner = query.owner()?;
     let answer = move |app: &App, store: &dyn Read| {
-        let (facts, index) = views(app, store)?;
-        let shown = app.shown(store)?;
-        let sees = |streams: &[&Id]| sees(&caller, reads, &shown, streams);
-        let mut view = lessons_view((&facts, &index), store, (app.clock)(), &sees)?;
-        view.only(owner.as_ref().map(ActorId::as_str), query.overdue);
-        Ok(view)
+        with_facts(app, store, query.as_of.as_deref(), |facts, index, at_us| {
+            let shown = app.shown(store)?;
+            let sees = |streams: &[&Id]| sees(&caller, reads, &shown, streams);
+            let mut view = lessons_view((facts, index), store, at_us, &sees)?;
+            view.only(owner.as_ref().map(ActorId::as_str), query.overdue);
+            Ok(view)
+        })
     };
     app.read(answer).await.map(Json)
 }
@@ -344,12 +352,13 @@ pub(crate) async fn get_owed(
     let reads = incidents_for(&app, &caller)?;
     let owner = query.owner()?;
     let answer = move |app: &App, store: &dyn Read| {
-        let (facts, _) = views(app, store)?;
-        let shown = app.shown(store)?;
-        let sees = |streams: &[&Id]| sees(&caller, reads, &shown, streams);
-        let mut view = owed_view(&facts, store, (app.clock)(), &sees)?;
-        view.only(owner.as_ref().map(ActorId::as_str), query.overdue);
-        Ok(view)
+        with_facts(app, store, query.as_of.as_deref(), |facts, _, at_us| {
+            let shown = app.shown(store)?;
+            let sees = |streams: &[&Id]| sees(&caller, reads, &shown, streams);
+            let mut view = owed_view(facts, store, at_us, &sees)?;
+            view.only(owner.as_ref().map(ActorId::as_str), query.overdue);
+            Ok(view)
+        })
     };
     app.read(answer).await.map(Json)
 }

@@ -199,14 +199,6 @@ pub(crate) fn text(at_us: i64) -> String {
     Instant::from_unix_us(at_us).map_or_else(|_| format!("{at_us} µs"), |at| at.as_str().to_owned())
 }
 
-/// The seq before which a log ends that is asked for as of a moment: behind the last entry that was recorded by then.
-///
-/// # Errors
-/// If the index can't be read.
-pub fn end_at(index: &LogIndex, at_us: i64) -> Result<u64, Error> {
-    index.size_at(at_us).map_err(|e| unusable(&e))
-}
-
 pub(crate) fn unusable(cause: &dyn std::fmt::Display) -> Error {
     Error::System { what: VIEWS.to_owned(), cause: cause.to_string() }
 }

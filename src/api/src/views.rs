@@ -7,10 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use blotter_ledger::{Error, Read};
-use blotter_projections::{
-    LogEntry, Source, Values, View, ViewError, Views as Rows, facts_size, is_stale, read_only, replace,
-};
-use blotter_record::{Hash, Id, Jti};
+use blotter_projections::{Until, View, ViewError, Views as Rows, facts_size, is_stale, read_only, replace};
 use rusqlite::Connection;
 
 use crate::app::App;
@@ -144,46 +141,11 @@ fn rest(what: &str, why: &str, rows: &mut Option<Rows>) {
 
 /// Brings all views to the head, or to `end`; what `rows` remembers makes that quick.
 fn catch_up(path: &Path, store: &dyn Read, end: u64, rows: &mut Option<Rows>) -> Result<u64, ViewError<Error>> {
-    let log = Until { log: Log(store), end };
+    let log = Until::new(Log(store), end);
     let mut quiet = |_, _| {};
     match rows {
         Some(rows) => rows.catch_up(&log, &mut quiet)?,
         None => *rows = Some(Rows::open(path, View::ALL, &log, &mut quiet)?),
     }
     Ok(rows.as_ref().map_or(0, Rows::size))
-}
-
-/// The log up to an entry.
-struct Until<'a> {
-    log: Log<'a>,
-    end: u64,
-}
-
-impl Source for Until<'_> {
-    type Error = Error;
-
-    fn size(&self) -> Result<u64, Error> {
-        Ok(self.log.size()?.min(self.end))
-    }
-
-    fn leaf(&self, seq: u64) -> Result<Hash, Error> {
-        self.log.leaf(seq)
-    }
-
-    fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
-        let room = usize::try_from(self.end.saturating_sub(from)).unwrap_or(usize::MAX);
-        self.log.entries(from, limit.min(room))
-    }
-
-    fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
-        self.log.stream(stream, from_n, limit)
-    }
-
-    fn values_between(&self, from: u64, end: u64) -> Result<Vec<(u64, Values)>, Error> {
-        self.log.values_between(from, end)
-    }
-
-    fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {
-        self.log.seq_of(jti)
-    }
 }

@@ -1,13 +1,15 @@
 //! As of when: what people type to look back, on both axes.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use blotter_api::as_of::{self, Past};
 use blotter_api::finder::Log;
 use blotter_ledger::{Error, read};
-use blotter_projections::{LogIndex, Moment, VIEWS};
+use blotter_projections::{Facts, LogIndex, Moment, VIEWS, facts_as_of};
 use blotter_record::Jti;
 use clap::Args;
 
 use crate::context::{Context, now_us};
+use crate::progress;
 use crate::session::Reader;
 use crate::views::told;
 use crate::when::{self, Edge, Zone};
@@ -37,7 +39,7 @@ impl AsOf {
     /// The moment that is meant.
     pub(crate) fn moment(&self, context: &Context, reader: &Reader, zone: &Zone) -> Result<Moment> {
         let size = match (&self.as_of, &self.as_seen_by) {
-            (Some(text), _) => size_at(context, reader, text, zone)?,
+            (Some(text), _) => past(context, reader, "--as-of", text, zone)?.size,
             (None, Some(decision)) => seen_by(reader, decision)?,
             (None, None) => reader.store.size().map_err(Error::from)?,
         };
@@ -47,21 +49,51 @@ impl AsOf {
     }
 }
 
-/// How many entries there were: an entry's number and one, or all that were recorded by a time.
-pub(crate) fn size_at(context: &Context, reader: &Reader, text: &str, zone: &Zone) -> Result<u64> {
-    let size = reader.store.size().map_err(Error::from)?;
-    if let Ok(seq) = text.parse::<u64>() {
-        if seq >= size {
-            bail!("there is no entry {seq}; the log has {size}");
+/// As of when to look at what was recorded by then.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AsRecorded {
+    /// As it was recorded up to and with this entry, or by this time
+    #[arg(long, value_name = "SEQ|TIME")]
+    as_of: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) zone: Zone,
+}
+
+impl AsRecorded {
+    /// The view of facts as of then, and what time it was: `live`, the view as it is now, or one that is built of the log's
+    /// first entries, which takes a while on a long log, and a word.
+    pub(crate) fn facts(&self, context: &Context, reader: &Reader, live: Facts) -> Result<(Facts, i64)> {
+        let Some(text) = &self.as_of else { return Ok((live, now_us())) };
+        let past = past(context, reader, "--as-of", text, &self.zone)?;
+        if !context.out.json {
+            let at = when::show(past.at_us, self.zone.timezone);
+            context.out.note(&format!("as of {at}, by the first {} entries", past.size));
         }
-        return Ok(seq + 1);
+        if past.size == live.size() {
+            return Ok((live, past.at_us));
+        }
+        let bar = progress::bar(context);
+        let words = context.dir().join(VIEWS);
+        let log = Log(&*reader.store);
+        let facts = facts_as_of(log, past.size, &words, &mut |done, size| progress::show(&bar, "facts", done, size))?;
+        bar.finish_and_clear();
+        Ok((facts, past.at_us))
     }
-    let at_us = when::read(text, Edge::Until, zone.timezone, now_us()).map_err(|e| anyhow::anyhow!("{text}: {e}"))?;
-    if reader.remote.is_some() {
-        return there(reader, at_us, size);
-    }
-    let index = LogIndex::open(&context.dir().join(VIEWS), &Log(&*reader.store), &mut told(context))?;
-    Ok(index.size_at(at_us)?)
+}
+
+/// The moment that an entry's number or a time means, which `option` was given.
+pub(crate) fn past(context: &Context, reader: &Reader, option: &str, text: &str, zone: &Zone) -> Result<Past> {
+    let (size, now_us) = (reader.store.size().map_err(Error::from)?, now_us());
+    let time = |text: &str| when::read(text, Edge::Until, zone.timezone, now_us);
+    let as_of = as_of::AsOf::read(text, size, time).map_err(|why| anyhow!("{option}: {why}"))?;
+    as_of.moment(&*reader.store, now_us, |at_us| {
+        if reader.remote.is_some() {
+            return there(reader, at_us, size);
+        }
+        let index = LogIndex::open(&context.dir().join(VIEWS), &Log(&*reader.store), &mut told(context))?;
+        Ok(index.size_at(at_us)?)
+    })
 }
 
 /// From a server: searched in halves, as times only rise but where the ledger's clock was set back.

@@ -12,6 +12,7 @@ mod keystore;
 mod out;
 mod own_keys;
 mod people;
+mod progress;
 mod remote;
 mod row;
 mod session;

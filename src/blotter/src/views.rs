@@ -41,7 +41,7 @@ pub(crate) fn log_index(context: &Context, reader: &Reader) -> Result<LogIndex> 
 pub(crate) fn told(context: &Context) -> impl FnMut(u64, u64) {
     let (out, mut told) = (context.out, 0);
     move |done, size| {
-        if size > TOLD_ENTRIES_MIN && done - told > TOLD_ENTRIES_MIN && !out.json {
+        if size > TOLD_ENTRIES_MIN && done.saturating_sub(told) > TOLD_ENTRIES_MIN && !out.json {
             told = done;
             out.note(&format!("building {VIEWS}: {done} of {size} entries"));
         }

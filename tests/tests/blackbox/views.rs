@@ -253,3 +253,92 @@ fn questions_in_sql_change_nothing() {
     assert_eq!(json(&place.done(&["replay", "--json"]))["result"], "same");
     assert!(place.done(&["sql", "--schema"]).contains("incident_version"));
 }
+
+/// A copy of a ledger that really ends behind its first `size` entries, where a checkpoint signs that size.
+fn cut(place: &Place, size: u64) -> std::path::PathBuf {
+    let dir = crate::places::backup(place, &format!("cut-{size}"));
+    for name in ["views.db", "views.db-wal", "views.db-shm"] {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
+    let db = rusqlite::Connection::open(dir.join("ledger.db")).unwrap();
+    let triggers = "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_master WHERE type = 'trigger'";
+    let drop: String = db.query_row(triggers, [], |row| row.get(0)).unwrap();
+    db.execute_batch(&format!(
+        "{drop};
+         DELETE FROM entry WHERE seq >= {size};
+         DELETE FROM disclosure WHERE seq >= {size};
+         DELETE FROM checkpoint WHERE size > {size};
+         DELETE FROM trust WHERE seq >= {size};
+         DELETE FROM stream_entry WHERE seq >= {size};
+         DELETE FROM stream WHERE id NOT IN (SELECT stream FROM stream_entry);
+         DELETE FROM node WHERE (idx + 1) * (1 << 8 * level) > {size};
+         UPDATE stream SET count = (SELECT count(*) FROM stream_entry WHERE stream = stream.id);"
+    ))
+    .unwrap();
+    dir
+}
+
+/// Takes away what depends on what time it is, and on how long the log is.
+fn timeless(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(timeless),
+        Value::Object(members) => {
+            for name in ["left_us", "overdue", "size", "as_of_size"] {
+                members.remove(name);
+            }
+            members.values_mut().for_each(timeless);
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn looking_back_shows_what_a_ledger_shows_that_really_ends_there() {
+    let (place, mut dice) = (Place::played(), Dice::from_environment());
+    let looks: [&[&str]; 7] = [
+        &["owed"],
+        &["lessons"],
+        &["lessons", "recurrences"],
+        &["lessons", "resources"],
+        &["alert", "list", "--state", "new", "--state", "linked", "--state", "dismissed", "--state", "investigate"],
+        &["alert", "proposals"],
+        &["restoration", "INC-2025-0725"],
+    ];
+    let db = rusqlite::Connection::open(place.database()).unwrap();
+    let mut sizes = db.prepare("SELECT size FROM checkpoint ORDER BY size").unwrap();
+    let sizes: Vec<u64> =
+        sizes.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(|size| size.unwrap().unsigned_abs()).collect();
+    let mut told = [0; 7];
+    for round in 0..10 {
+        // The first rounds are late enough for lessons and for what is owed.
+        let from = if round < 4 { sizes.len() * 2 / 3 } else { 0 };
+        let size = sizes[from + dice.below(sizes.len() - from)];
+        let dir = cut(&place, size);
+        for (look, told) in looks.iter().zip(&mut told) {
+            let as_of = (size - 1).to_string();
+            let then = place.run(&[look, &["--as-of", &as_of, "--json"][..]].concat());
+            let there = crate::run(place.command().env("BLOTTER_DIR", &dir).args([look, &["--json"][..]].concat()));
+            if !there.status.success() {
+                // Nothing was recorded of the incident by then.
+                assert_eq!(look[0], "restoration", "{}", crate::said(&there));
+                continue;
+            }
+            let read = |output: &std::process::Output| {
+                let mut value = json(&String::from_utf8_lossy(&output.stdout));
+                timeless(&mut value);
+                value
+            };
+            assert!(then.status.success(), "{look:?} as of {as_of}: {}", crate::said(&then));
+            let (then, there) = (read(&then), read(&there));
+            assert_eq!(then, there, "{look:?} as of {as_of}");
+            let now = json(&place.done(&[look, &["--json"][..]].concat()));
+            *told += usize::from({
+                let mut now = now;
+                timeless(&mut now);
+                now != there
+            });
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    assert!(told.iter().filter(|told| **told > 0).count() >= 5, "as of then they are as they are now: {told:?}");
+}

@@ -11,8 +11,9 @@ use blotter_record::{Id, Instant};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{GROUPS, MetricAsked, MetricView, end_at, group_by, metric, unusable};
+use super::{GROUPS, MetricAsked, MetricView, group_by, metric, unusable};
 use crate::app::App;
+use crate::as_of;
 use crate::caller::{Caller, Reads};
 use crate::problem::Problem;
 use crate::shown::Shown;
@@ -69,10 +70,11 @@ pub(crate) async fn metric_by_name(
     let reads = incidents_for(&app, &caller)?;
     let definition = definition(&name)
         .ok_or_else(|| Problem::new("not-found", "no metric has that name; /v1/metrics lists them"))?;
-    let mut asked = asked(&app, &query)?;
+    let mut asked = wanted(&app, &query)?;
     let answer = move |app: &App, store: &dyn Read| {
         let (facts, index) = views(app, store)?;
-        asked.end = as_of(&index, query.as_of.as_deref())?;
+        let as_of = query.as_of.as_ref().map(|text| as_of::asked(app, store, "as_of", text));
+        asked.end = as_of.transpose()?.map(|past| past.size);
         let shown = app.shown(store)?;
         let sees = |streams: &[&Id]| sees(&caller, reads, &shown, streams);
         Ok(metric((&facts, &index), store, definition, &asked, &sees)?)
@@ -102,7 +104,7 @@ pub(crate) fn views(app: &App, store: &dyn Read) -> Result<(Facts, LogIndex), Pr
     read(app.views.path()).map_err(|error: rusqlite::Error| unusable(&error).into())
 }
 
-fn asked(app: &App, query: &MetricQuery) -> Result<MetricAsked, Problem> {
+fn wanted(app: &App, query: &MetricQuery) -> Result<MetricAsked, Problem> {
     let wrong = |at: &str, what: String| Problem::new("bad-parameter", format!("{at}: {what}")).at(at);
     let time = |at: &str, text: &Option<String>| -> Result<Option<i64>, Problem> {
         let parse = |text: &String| text.parse::<Instant>().map_err(|e| wrong(at, e.to_string()));
@@ -122,14 +124,4 @@ fn asked(app: &App, query: &MetricQuery) -> Result<MetricAsked, Problem> {
         without_flagged: query.without_flagged,
         now_us: (app.clock)(),
     })
-}
-
-fn as_of(index: &LogIndex, text: Option<&str>) -> Result<Option<u64>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    if let Ok(seq) = text.parse::<u64>() {
-        return Ok(Some(seq.saturating_add(1)));
-    }
-    let wrong = |_| Problem::new("bad-parameter", "as_of: the number of an entry, or an instant").at("as_of");
-    let at: Instant = text.parse().map_err(wrong)?;
-    Ok(Some(end_at(index, at.unix_us())?))
 }

@@ -1,13 +1,17 @@
 //! The queue of alerts over HTTP: what is in it, page by page, and to whom it tells what.
 
 use blotter_ledger::Ledger;
-use blotter_record::Json;
-use blotter_tests::World;
+use blotter_record::{Json, Presentation};
+use blotter_tests::{Saying, World, json};
 use serde_json::Value;
 
 use crate::server::{NEXT_YEAR, Server, issue};
 
 fn alert(world: &World, ledger: &Ledger, name: &str, severity: i64, host: &str) {
+    received(world, name, severity, host).append(ledger).unwrap();
+}
+
+fn received<'w>(world: &'w World, name: &str, severity: i64, host: &str) -> Saying<'w> {
     let at = "2026-11-23T11:00:00Z";
     world
         .say("siem", "alert.received", &format!("alert/{name}"))
@@ -20,8 +24,6 @@ fn alert(world: &World, ledger: &Ledger, name: &str, severity: i64, host: &str) 
         .data("title", format!("About {host}"))
         .data("fingerprint", format!("fp-{name}"))
         .data("host", host)
-        .append(ledger)
-        .unwrap();
 }
 
 /// Four alerts on one host, of which one is linked to an incident that only `grc` and the tokens' service may read, and
@@ -71,6 +73,69 @@ fn a_cursor_continues_where_the_page_ended() {
     let second = server.get(&format!("/v1/alerts?limit=1&cursor={}", first["next"].as_str().unwrap()), Some(&token));
     assert_eq!(titles(&second.json()), [(3, "new")]);
     assert!(second.json().get("next").is_none());
+}
+
+#[test]
+fn the_queue_is_that_of_the_moment_asked_for_in_words_that_are_there_now() {
+    let (server, token) = server();
+    let all = server.get("/v1/alerts?state=new,linked&suppressed=true", Some(&token)).json();
+    let groups = all["groups"].as_array().unwrap();
+    let mut seqs: Vec<u64> =
+        groups.iter().map(|group| group["group"].as_str().unwrap()[2..].parse().unwrap()).collect();
+    seqs.sort_unstable();
+    let get = |path: &str, as_of: u64| server.get(&format!("/v1/{path}as_of={as_of}"), Some(&token)).json();
+    // A-1 and A-2, before the others came; by pages, of which the second asks what was built for the first.
+    let first = get("alerts?limit=1&", seqs[1]);
+    assert_eq!(
+        (titles(&first), first["total"].as_u64(), first["size"].as_u64()),
+        (vec![(4, "new")], Some(2), Some(seqs[1] + 1))
+    );
+    let second = get(&format!("alerts?limit=1&cursor={}&", first["next"].as_str().unwrap()), seqs[1]);
+    assert_eq!(titles(&second), [(3, "new")]);
+    assert_eq!(get("alerts/proposals?", seqs[1])["proposals"][0]["why"][0]["alerts"], 2);
+    // RED-1 before it was linked, and the two decisions behind it.
+    assert_eq!(titles(&get("alerts?", seqs[3])), [(5, "new"), (4, "new"), (3, "new")]);
+    let analyst = server.login("analyst");
+    let told = server.get(&format!("/v1/alerts?as_of={}", seqs[3]), Some(&analyst)).json();
+    assert!(!told.to_string().contains("RED"), "{told}");
+}
+
+/// Has the erasure of one value requested and approved; the order that executes it.
+fn erasure(world: &World, ledger: &Ledger, text: &str, field: &str) -> String {
+    let said = Presentation::parse(text).unwrap();
+    let value = said.disclosures.iter().find(|value| value.name() == field).unwrap();
+    let items = format!(r#"[{{"jti":"{}","field":"{field}","digest":"{}"}}]"#, said.statement.jti, value.digest());
+    let stream = "incident/I-1";
+    let request = world.say("dpo", "erasure.requested", stream).fact("items", json(&items)).fact("basis", "gdpr-17");
+    let id = request.id().to_string();
+    request.append(ledger).unwrap();
+    let approvals = ["legal", "ciso"].map(|by| {
+        let approval = world.say(by, "erasure.approved", stream).fact("request", id.as_str());
+        let approval = approval.fact("items", json(&items));
+        let jti = Json::from(approval.id().to_string());
+        approval.append(ledger).unwrap();
+        jti
+    });
+    let order = world.say("dpo", "erasure.executed", stream).fact("request", id.as_str());
+    order.fact("approvals", Json::List(approvals.into())).fact("items", json(&items)).text(ledger)
+}
+
+#[test]
+fn words_that_were_erased_since_stay_erased_when_somebody_looks_back() {
+    let (mut seq, mut order) = (0, String::new());
+    let server = Server::new(|world, ledger| {
+        seq = ledger.size();
+        let text = received(world, "A-1", 3, "fs-1").text(ledger);
+        ledger.append(ledger.prepare(&text, Vec::new()).unwrap()).unwrap();
+        alert(world, ledger, "A-2", 3, "fs-2");
+        order = erasure(world, ledger, &text, "host");
+    });
+    let session = server.login("analyst");
+    let told = || server.get(&format!("/v1/alerts?as_of={seq}"), Some(&session)).json().to_string();
+    assert!(told().contains("\"fs-1\"") && !told().contains("fs-2"), "{}", told());
+    assert_eq!(server.post("/v1/statements", None, "application/sd-jwt", &order).status, 201);
+    // What was built for the question before is asked again.
+    assert!(!told().contains("\"fs-1\"") && told().contains("About fs-1"), "{}", told());
 }
 
 #[test]

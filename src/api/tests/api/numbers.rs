@@ -129,6 +129,59 @@ fn numbers_are_those_of_the_moment_asked_for() {
 }
 
 #[test]
+fn what_is_owed_and_what_was_learned_is_that_of_the_moment_asked_for() {
+    let Case { server, acknowledged_seq, .. } = case();
+    let (grc, analyst) = (server.login("grc"), server.login("analyst"));
+    let get =
+        |path: &str, as_of: u64, bearer: &str| server.get(&format!("/v1/{path}?as_of={as_of}"), Some(bearer)).json();
+    // AMBER: opened, acknowledged, cost, task, lesson, cause, service; then RED the same.
+    let (task, lesson) = (acknowledged_seq + 2, acknowledged_seq + 3);
+    let count = |path: &str, list: &str, as_of: u64, bearer: &str| {
+        let answer = get(path, as_of, bearer);
+        assert_eq!(answer["as_of_size"], as_of + 1, "{answer}");
+        (answer[list].as_array().unwrap().len(), answer["left_out"].as_u64().unwrap())
+    };
+    assert_eq!(count("owed", "owed", task - 1, &grc), (0, 0));
+    assert_eq!(count("owed", "owed", task, &grc), (1, 0));
+    assert_eq!(count("lessons", "lessons", lesson - 1, &grc), (0, 0));
+    assert_eq!(count("lessons", "lessons", lesson, &grc), (1, 0));
+    assert_eq!(get("lessons", lesson, &grc)["lessons"][0]["text"], "the open words");
+    // Before it was restricted, RED's were there; they are not for those who may not read them now.
+    let learned = lesson + 7;
+    assert_eq!(count("lessons", "lessons", learned, &grc), (2, 0));
+    assert_eq!(count("lessons", "lessons", learned, &analyst), (1, 1));
+    assert_eq!(count("owed", "owed", learned, &analyst), (1, 1));
+    let told = [get("lessons", learned, &analyst), get("owed", learned, &analyst)].map(|answer| answer.to_string());
+    assert!(SECRETS.iter().all(|secret| !told.concat().contains(secret)), "{told:?}");
+    let now = server.get("/v1/owed", Some(&grc)).json();
+    assert_eq!(now["owed"], get("owed", server.app().size() - 1, &grc)["owed"], "the newest entry is now");
+}
+
+#[test]
+fn what_was_not_due_yet_at_a_moment_is_not_overdue_as_of_it() {
+    let mut seqs = (0, 0);
+    let server = Server::new(|world, ledger| {
+        world.opened("analyst", "incident/I").append(ledger).unwrap();
+        let task = world.say("analyst", "task.opened", "incident/I").fact("task", "task/T");
+        let task = task.fact("owner", "person/analyst").fact("due", "2026-11-23T12:30:00Z").data("title", "Look");
+        seqs.0 = ledger.size();
+        task.append(ledger).unwrap();
+        world.tick(60 * MINUTE_US);
+        seqs.1 = ledger.size();
+        world.comment("analyst", "incident/I", "later").append(ledger).unwrap();
+        world.comment("analyst", "incident/I", "last").append(ledger).unwrap();
+    });
+    let grc = server.login("grc");
+    let overdue = |as_of: &str| {
+        let answer = server.get(&format!("/v1/owed?overdue=true&as_of={as_of}"), Some(&grc)).json();
+        answer["owed"].as_array().unwrap().len()
+    };
+    assert_eq!((overdue(&seqs.0.to_string()), overdue(&seqs.1.to_string())), (0, 1));
+    // Nothing was recorded between these two: what differs is what time it was.
+    assert_eq!((overdue("2026-11-23T12:29:00Z"), overdue("2026-11-23T12:31:00Z")), (0, 1));
+}
+
+#[test]
 fn what_cannot_be_asked_is_said_and_where() {
     let Case { server, .. } = case();
     let grc = server.login("grc");
@@ -143,4 +196,10 @@ fn what_cannot_be_asked_is_said_and_where() {
     check("/v1/metrics/mtta?as_of=yesterday", 400, "as_of");
     check("/v1/metrics/mtta?since=yesterday", 400, "since");
     check("/v1/owed?owner=nobody", 400, "owner");
+    for path in ["owed", "lessons", "metrics/mtta", "incidents", "alerts", "alerts/proposals"] {
+        check(&format!("/v1/{path}?as_of=9999"), 400, "as_of");
+        check(&format!("/v1/{path}?as_of=yesterday"), 400, "as_of");
+    }
+    check("/v1/incidents/AMBER/diff?from=9999", 400, "from");
+    check("/v1/incidents/AMBER/diff?from=1&to=yesterday", 400, "to");
 }

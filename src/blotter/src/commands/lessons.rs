@@ -5,22 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use blotter_api::learning::{ActionView, LessonView, LessonsView, lessons_view};
 use blotter_projections::lessons::catalogue;
-use blotter_record::ActorId;
+use blotter_record::{ActorId, Instant};
+use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::context::{Context, now_us};
+use crate::as_of::AsRecorded;
+use crate::context::Context;
 use crate::out::{Out, Tone, plain};
 use crate::people::{People, actor_meant};
 use crate::session::Reader;
 use crate::views::{facts, log_index};
+use crate::when;
 
 /// Show lessons across incidents
 ///
 /// From the incident to its review, the lesson, its actions and whether they had an effect, and the playbook version that
 /// names it.
 ///
-/// Example: blotter lessons --overdue
+/// Example: blotter lessons --overdue; blotter lessons recurrences --as-of 2025-08-01
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Lessons {
@@ -34,38 +37,46 @@ pub(crate) struct Lessons {
     /// Only lessons with an action of this person's: an id, the beginning of one, or the name of a key here
     #[arg(long, value_name = "WHO")]
     owner: Option<String>,
+
+    #[command(flatten)]
+    then: AsRecorded,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
     /// Incidents that share root cause, class or technique with one before them, and what became of its lessons
-    Recurrences,
+    Recurrences(AsRecorded),
     /// Where people learn, and who was given what to learn
-    Resources,
+    Resources(AsRecorded),
 }
 
 pub(crate) fn run(context: &Context, args: &Lessons) -> Result<()> {
     let reader = Reader::open(context)?;
-    let views = (&facts(context, &reader)?, &log_index(context, &reader)?);
-    let mut view = lessons_view(views, &*reader.store, now_us(), &|_| true)?;
+    let then = match &args.what {
+        None => &args.then,
+        Some(What::Recurrences(then) | What::Resources(then)) => then,
+    };
+    let (live, index) = (facts(context, &reader)?, log_index(context, &reader)?);
+    let (facts, at_us) = then.facts(context, &reader, live)?;
+    let mut view = lessons_view((&facts, &index), &*reader.store, at_us, &|_| true)?;
     let people = People::default();
     let name = |actor: &str| match actor.parse::<ActorId>() {
         Ok(actor) => people.short(&*reader.store, &reader.keyring, &actor),
         Err(_) => plain(actor),
     };
-    match args.what {
+    match &args.what {
         None => {
             let owner = args.owner.as_ref().map(|who| actor_meant(context, &reader.keyring, who)).transpose()?;
             let narrow = owner.is_some() || args.overdue;
             view.only(owner.as_ref().map(ActorId::as_str), args.overdue);
-            timeline(context, &view, narrow, &name)
+            timeline(context, &view, narrow, (&name, args.then.zone.timezone))
         }
-        Some(What::Recurrences) => recurrences(context, &view),
-        Some(What::Resources) => resources(context, &view, &name),
+        Some(What::Recurrences(_)) => recurrences(context, &view),
+        Some(What::Resources(_)) => resources(context, &view, &name),
     }
 }
 
-fn timeline(context: &Context, view: &LessonsView, narrow: bool, name: &dyn Fn(&str) -> String) -> Result<()> {
+fn timeline(context: &Context, view: &LessonsView, narrow: bool, shown: Shown<'_>) -> Result<()> {
     let out = context.out;
     if out.json {
         out.line(&serde_json::to_string(&view.lessons)?);
@@ -79,14 +90,23 @@ fn timeline(context: &Context, view: &LessonsView, narrow: bool, name: &dyn Fn(&
         });
     }
     for lesson in &view.lessons {
-        out.line(&story(out, lesson, name));
+        out.line(&story(out, lesson, shown));
     }
     Ok(())
 }
 
+/// How actors are named, and the zone that days are of.
+type Shown<'a> = (&'a dyn Fn(&str) -> String, Tz);
+
+/// The day of an instant.
+fn day(at: &str, zone: Tz) -> String {
+    let shown = at.parse::<Instant>().map_or_else(|_| at.to_owned(), |at| when::show(at.unix_us(), zone));
+    shown.get(..10).unwrap_or(&shown).to_owned()
+}
+
 /// A lesson, line by line.
-fn story(out: Out, lesson: &LessonView, name: &dyn Fn(&str) -> String) -> String {
-    let at = lesson.at.as_deref().map_or("?", |at| at.get(..10).unwrap_or(at));
+fn story(out: Out, lesson: &LessonView, shown: Shown<'_>) -> String {
+    let at = lesson.at.as_deref().map_or_else(|| "?".to_owned(), |at| day(at, shown.1));
     let head = out.toned(Tone::Strong, &format!("{at}  {}", lesson.lesson));
     let mut lines = vec![format!("{head}  from {} (entry {})", lesson.incident, lesson.seq)];
     let mut line = |name: &str, text: String| lines.push(format!("    {name:9} {text}"));
@@ -98,7 +118,7 @@ fn story(out: Out, lesson: &LessonView, name: &dyn Fn(&str) -> String) -> String
         lesson.text.as_deref().map_or_else(|| "(its words are not here: erased, or never said)".to_owned(), plain);
     line("says", if lesson.none_found { format!("nothing to learn: {text}") } else { text });
     for action in &lesson.actions {
-        line("action", described(out, action, name));
+        line("action", described(out, action, shown));
     }
     if let Some(playbook) = &lesson.playbook {
         line("playbook", format!("{} version {} (entry {})", playbook.playbook, playbook.version, playbook.seq));
@@ -112,8 +132,8 @@ fn story(out: Out, lesson: &LessonView, name: &dyn Fn(&str) -> String) -> String
     lines.join("\n")
 }
 
-fn described(out: Out, action: &ActionView, name: &dyn Fn(&str) -> String) -> String {
-    let due = action.due.get(..10).unwrap_or(&action.due);
+fn described(out: Out, action: &ActionView, (name, zone): Shown<'_>) -> String {
+    let due = day(&action.due, zone);
     let state = match (action.completed_seq, action.overdue) {
         (Some(seq), _) => {
             let effect = match action.effective {

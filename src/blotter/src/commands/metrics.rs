@@ -2,7 +2,7 @@
 //! name.
 
 use anyhow::{Context as _, Result, bail};
-use blotter_api::measures::{GroupView, MetricAsked, MetricView, end_at, group_by, metric};
+use blotter_api::measures::{GroupView, MetricAsked, MetricView, group_by, metric};
 use blotter_keys::keyring::Keyring;
 use blotter_projections::metrics::{DEFINITIONS, Definition, Kind, definition};
 use blotter_projections::{LogIndex, Span};
@@ -10,6 +10,7 @@ use blotter_record::{ActorId, Id};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::as_of::past;
 use crate::context::{Context, now_us};
 use crate::out::{Out, Tone, plain};
 use crate::people::People;
@@ -115,7 +116,7 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Result<()> {
         by: args.by.as_deref().and_then(group_by),
         entries: args.entries,
         without_flagged: args.without_flagged,
-        ..args.when.asked(&views.index)?
+        ..args.when.asked(context, &views.reader)?
     };
     let found = wanted.into_iter().map(|definition| views.compute(definition, &asked)).collect::<Result<Vec<_>>>()?;
     if context.out.json {
@@ -149,7 +150,7 @@ pub(crate) fn run(context: &Context, args: &Metrics) -> Result<()> {
 
 pub(crate) fn cost(context: &Context, args: &Cost) -> Result<()> {
     let views = Views::open(context)?;
-    let asked = MetricAsked { entries: true, ..args.when.asked(&views.index)? };
+    let asked = MetricAsked { entries: true, ..args.when.asked(context, &views.reader)? };
     let mut found = views.compute(known("cost")?, &asked)?;
     if let (Some(incident), Some(costs)) = (&args.incident, &mut found.cost) {
         if views.reader.store.stream_head(incident).map_err(blotter_ledger::Error::from)?.is_none() {
@@ -162,7 +163,7 @@ pub(crate) fn cost(context: &Context, args: &Cost) -> Result<()> {
 
 pub(crate) fn uptime(context: &Context, args: &Uptime) -> Result<()> {
     let views = Views::open(context)?;
-    let asked = args.when.asked(&views.index)?;
+    let asked = args.when.asked(context, &views.reader)?;
     views.print(context, &views.compute(known("uptime")?, &asked)?)
 }
 
@@ -201,20 +202,15 @@ fn ends(definition: &Definition) -> (Option<&'static str>, Vec<&'static str>) {
 }
 
 impl When {
-    fn asked(&self, index: &LogIndex) -> Result<MetricAsked> {
+    fn asked(&self, context: &Context, reader: &Reader) -> Result<MetricAsked> {
         let (zone, now_us) = (self.zone.timezone, now_us());
         let time = |name: &str, text: &Option<String>, edge| -> Result<Option<i64>> {
             let read =
                 |text: &String| when::read(text, edge, zone, now_us).map_err(|why| anyhow::anyhow!("--{name}: {why}"));
             text.as_ref().map(read).transpose()
         };
-        let end = match &self.as_of {
-            None => None,
-            Some(text) => Some(match text.parse::<u64>() {
-                Ok(seq) => seq.saturating_add(1),
-                Err(_) => end_at(index, time("as-of", &self.as_of, Edge::Until)?.unwrap_or(now_us))?,
-            }),
-        };
+        let end = self.as_of.as_ref().map(|text| past(context, reader, "--as-of", text, &self.zone));
+        let end = end.transpose()?.map(|past| past.size);
         let span = Span {
             since_us: time("since", &self.since, Edge::Since)?,
             until_us: time("until", &self.until, Edge::Until)?,

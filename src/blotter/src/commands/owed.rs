@@ -5,7 +5,8 @@ use blotter_api::learning::owed_view;
 use blotter_record::ActorId;
 use clap::Args;
 
-use crate::context::{Context, now_us};
+use crate::as_of::AsRecorded;
+use crate::context::Context;
 use crate::out::{Tone, cut, plain};
 use crate::people::{People, actor_meant};
 use crate::session::Reader;
@@ -15,12 +16,13 @@ use crate::when;
 /// A text that is longer is cut in the list.
 const TEXT_LEN_MAX: usize = 60;
 
-/// Show what each person owes today
+/// Show what each person owes, today or as of any moment
 ///
-/// Open tasks, handovers to be accepted, clocks that run (the incident's lead owes them), evidence given out, and actions
-/// that lessons led to; what is due first stands first.
+/// Open tasks, handovers to be accepted, clocks that run (the incident's lead owes them), evidence given out, actions that
+/// lessons led to, and escalations that the approved path wants; what is due first stands first. With --as-of, what was
+/// owed then, and overdue then.
 ///
-/// Example: blotter owed --who ana --overdue
+/// Example: blotter owed --who ana --overdue --as-of 2025-08-01
 #[derive(Debug, Args)]
 pub(crate) struct Owed {
     /// Only what this person owes: an id, the beginning of one, or the name of a key here
@@ -30,12 +32,16 @@ pub(crate) struct Owed {
     /// Only what is overdue
     #[arg(long)]
     overdue: bool,
+
+    #[command(flatten)]
+    then: AsRecorded,
 }
 
 pub(crate) fn run(context: &Context, args: &Owed) -> Result<()> {
     let reader = Reader::open(context)?;
     let who = args.who.as_ref().map(|who| actor_meant(context, &reader.keyring, who)).transpose()?;
-    let mut view = owed_view(&facts(context, &reader)?, &*reader.store, now_us(), &|_| true)?;
+    let (facts, at_us) = args.then.facts(context, &reader, facts(context, &reader)?)?;
+    let mut view = owed_view(&facts, &*reader.store, at_us, &|_| true)?;
     view.only(who.as_ref().map(ActorId::as_str), args.overdue);
     let out = context.out;
     if out.json {

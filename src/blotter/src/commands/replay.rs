@@ -6,12 +6,12 @@ use blotter_ledger::Error;
 use blotter_projections::{Replayed, VIEWS, fold_and_digest, replace, replay};
 use blotter_record::RULES_1;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::Exit;
 use crate::context::Context;
 use crate::out::Tone;
+use crate::progress;
 use crate::session::{Reader, Words};
 use crate::voice::{Voice, tell};
 
@@ -39,10 +39,10 @@ pub(crate) fn run(context: &Context, args: &Replay) -> Result<Exit> {
         anyhow::bail!("views are rebuilt where the ledger is: run `blotter replay --dir DIR` there");
     }
     let log = Log(&*reader.store);
-    let bar = bar(context);
+    let bar = progress::bar(context);
     if args.fold {
         let size = reader.store.size().map_err(Error::from)?;
-        let digest = fold_and_digest(&log, size, &mut |done, size| show(&bar, "fold", done, size))?;
+        let digest = fold_and_digest(&log, size, &mut |done, size| progress::show(&bar, "fold", done, size))?;
         bar.finish_and_clear();
         let json = json!({ "size": size, "facts_digest": digest.to_string() });
         context.out.result(&json, || format!("{size} entries folded; digest of the facts {digest}"));
@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &Replay) -> Result<Exit> {
     }
     let live = context.dir().join(VIEWS);
     let scratch = context.dir().join(format!("{VIEWS}.replay"));
-    let replayed = replay(&live, &scratch, &log, &mut |what, done, size| show(&bar, what, done, size))
+    let replayed = replay(&live, &scratch, &log, &mut |what, done, size| progress::show(&bar, what, done, size))
         .with_context(|| format!("replaying into {}", scratch.display()))?;
     bar.finish_and_clear();
     let same = replayed.different.is_empty();
@@ -97,22 +97,4 @@ fn record(context: &Context, replayed: &Replayed, same: bool) -> Result<()> {
     let said = voice.say(context, &[words], None)?;
     tell(context, &said, json!({}), None);
     Ok(())
-}
-
-fn bar(context: &Context) -> ProgressBar {
-    if context.out.json {
-        return ProgressBar::hidden();
-    }
-    let style =
-        ProgressStyle::with_template("{prefix:>10} {bar:30} {human_pos}/{human_len} entries, {per_sec}, {eta} to go");
-    ProgressBar::new(0).with_style(style.expect("our own template"))
-}
-
-fn show(bar: &ProgressBar, what: &str, done: u64, size: u64) {
-    if bar.prefix() != what {
-        bar.reset();
-        bar.set_prefix(what.to_owned());
-    }
-    bar.set_length(size);
-    bar.set_position(done);
 }

@@ -8,12 +8,13 @@ use blotter_record::Id;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::as_of::AsRecorded;
 use crate::context::Context;
 use crate::out::{Tone, plain};
 use crate::row::json_of;
 use crate::session::Reader;
 use crate::views::facts;
-use crate::when::{self, Zone};
+use crate::when;
 
 /// Show in which order an incident's services are restored, and its tickets and changes
 ///
@@ -28,7 +29,7 @@ pub(crate) struct Restoration {
     incident: Id,
 
     #[command(flatten)]
-    zone: Zone,
+    then: AsRecorded,
 }
 
 pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
@@ -36,21 +37,21 @@ pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
     if reader.store.stream_head(&args.incident).map_err(Error::from)?.is_none() {
         bail!("{}: there is no such stream in this ledger", args.incident);
     }
-    let facts = facts(context, &reader)?;
+    let (facts, _) = args.then.facts(context, &reader, facts(context, &reader)?)?;
     let found = restoration(facts.db(), &args.incident).context("the view")?;
     let links = itsm_links(facts.db(), &args.incident).context("the view")?;
     let links = links.into_iter().map(|seq| link(&reader, seq)).collect::<Result<Vec<_>>>()?;
     let standing = |standing: Standing| match standing {
         Standing::NotInterrupted => ("not interrupted", None),
-        Standing::Down(since_us) => ("down", Some(when::show(since_us, args.zone.timezone))),
-        Standing::Up(since_us) => ("up", Some(when::show(since_us, args.zone.timezone))),
+        Standing::Down(since_us) => ("down", Some(when::show(since_us, args.then.zone.timezone))),
+        Standing::Up(since_us) => ("up", Some(when::show(since_us, args.then.zone.timezone))),
     };
     let json_of_service = |service: &Id, seq: Option<u64>, now: Standing| {
         let (word, since) = standing(now);
         json!({ "service": service.as_str(), "seq": seq, "standing": word, "since": since })
     };
     let json = json!({
-        "incident": args.incident.as_str(),
+        "incident": args.incident.as_str(), "as_of_size": facts.size(),
         "order": found.order.iter().map(|place| json_of_service(&place.service, Some(place.seq), place.standing)).collect::<Vec<_>>(),
         "unordered": found.unordered.iter().map(|(service, now)| json_of_service(service, None, *now)).collect::<Vec<_>>(),
         "links": links,

@@ -8,6 +8,7 @@ use blotter_projections::alerts::queue::{self, Group, Page, Place, STATES, Suppr
 use clap::Args;
 
 use super::{Correlation, Window};
+use crate::as_of::AsRecorded;
 use crate::context::{Context, now_us};
 use crate::out::{Tone, cut, plain};
 use crate::session::Reader;
@@ -22,7 +23,7 @@ const SOME: usize = 8;
 /// Show the queue: what waits for a decision, what matters on top
 ///
 /// Untriaged groups first, then by severity, then the newest. What a threshold suppresses is counted below, and shown with
-/// --suppressed.
+/// --suppressed. With --as-of, what waited then; in words that were not erased since.
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Only groups in this state; may be repeated: new, investigate, linked, dismissed, duplicate, merged. Without it, new
@@ -69,7 +70,7 @@ pub(super) struct List {
     correlation: Correlation,
 
     #[command(flatten)]
-    zone: Zone,
+    then: AsRecorded,
 }
 
 /// Show which alerts may be one incident, and why
@@ -85,13 +86,13 @@ pub(super) struct Proposals {
     correlation: Correlation,
 
     #[command(flatten)]
-    zone: Zone,
+    then: AsRecorded,
 }
 
 pub(super) fn list(context: &Context, args: &List) -> Result<()> {
     let reader = Reader::open(context)?;
-    let facts = views::alerts(context, &reader)?;
-    let since = args.since.as_ref().map(|text| when::read(text, Edge::Since, args.zone.timezone, now_us()));
+    let (facts, _) = args.then.facts(context, &reader, views::alerts(context, &reader)?)?;
+    let since = args.since.as_ref().map(|text| when::read(text, Edge::Since, args.then.zone.timezone, now_us()));
     let since_us = match since.transpose() {
         Ok(since_us) => since_us,
         Err(why) => bail!("--since: {why}"),
@@ -155,7 +156,7 @@ fn row(group: &Group, args: &List, found: &Correlated) -> Vec<String> {
         group.state().to_owned(),
         group.severity_waiting().to_string(),
         count,
-        when::show(group.last_us(), args.zone.timezone),
+        when::show(group.last_us(), args.then.zone.timezone),
         plain(group.source()),
         cut(&plain(group.title().unwrap_or("")), 60),
         few(&group.hosts()),
@@ -187,13 +188,13 @@ fn suppressed(one: &Suppressed) -> String {
 
 pub(super) fn proposals(context: &Context, args: &Proposals) -> Result<()> {
     let reader = Reader::open(context)?;
-    let facts = views::alerts(context, &reader)?;
+    let (facts, _) = args.then.facts(context, &reader, views::alerts(context, &reader)?)?;
     let (groups, _) = load::queue(facts.db(), Read::Open, args.window.window, &|_| true)?;
     let found = correlate(&groups, &load::items(facts.db())?, args.correlation.correlation_window);
     let json = serde_json::to_value(ProposalsView::of(&found, facts.size()))?;
     context.out.result(&json, || {
         let mut parts: Vec<String> =
-            found.proposals.iter().map(|proposal| proposal_text(context, proposal, &args.zone)).collect();
+            found.proposals.iter().map(|proposal| proposal_text(context, proposal, &args.then.zone)).collect();
         if parts.is_empty() {
             parts.push("no open alerts have enough in common".to_owned());
         }

@@ -5,7 +5,7 @@ use blotter_projections::{Cell, Cursor, IncidentQuery, Sort, list_incidents};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::as_of::size_at;
+use crate::as_of::past;
 use crate::context::{Context, now_us};
 use crate::people::{People, actor_meant};
 use crate::session::Reader;
@@ -94,7 +94,8 @@ pub(super) fn run(context: &Context, args: &List) -> Result<()> {
         text.as_ref().map(read).transpose().map_err(anyhow::Error::msg)
     };
     let sort = Sort::ALL.into_iter().find(|(name, _)| *name == args.sort).map_or(Sort::default(), |(_, sort)| sort);
-    let as_of = args.as_of.as_ref().map(|text| size_at(context, &reader, text, &args.zone)).transpose()?;
+    let as_of = args.as_of.as_ref().map(|text| past(context, &reader, "--as-of", text, &args.zone));
+    let as_of = as_of.transpose()?.map(|past| past.size);
     if as_of.is_some() && sort == Sort::Updated {
         bail!("--sort updated is about now; with --as-of sort by severity, opened or id");
     }

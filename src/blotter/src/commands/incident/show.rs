@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::incident_id;
-use crate::as_of::{AsOf, size_at};
+use crate::as_of::{AsOf, past};
 use crate::context::Context;
 use crate::out::{Tone, cut};
 use crate::people::People;
@@ -211,10 +211,10 @@ pub(super) fn why(context: &Context, args: &Why) -> Result<()> {
 
 pub(super) fn diff(context: &Context, args: &Diff) -> Result<()> {
     let reader = Reader::open(context)?;
-    let from = size_at(context, &reader, &args.from, &args.zone)?;
+    let from = past(context, &reader, "--from", &args.from, &args.zone)?.size;
     let now = blotter_ledger::Error::from;
     let to = match &args.to {
-        Some(to) => size_at(context, &reader, to, &args.zone)?,
+        Some(to) => past(context, &reader, "--to", to, &args.zone)?.size,
         None => reader.store.size().map_err(now)?,
     };
     let log = Log(&*reader.store);
