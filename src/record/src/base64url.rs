@@ -21,3 +21,11 @@ pub fn encode(bytes: &[u8]) -> String {
 pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     Ok(URL_SAFE_NO_PAD.decode(text)?)
 }
+
+/// The `N` bytes behind `text`, at most 64; `None` if they are another number, or `text` is not what `encode` would write.
+pub fn decode_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
+    // A decoder wants room for whole groups of three.
+    let mut room = [0; 66];
+    let written = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
+    room[..written].try_into().ok()
+}

@@ -1,9 +1,11 @@
 //! Facts: the permanent, typed part of a statement (FORMAT.md §3). There is no text type and none for personal data:
 //! what is not an id, an instant, a number, a code or a hash belongs into the disclosable data.
 
+use std::borrow::Cow;
+
 use crate::id::{ActorId, Id, Jti};
 use crate::instant::Instant;
-use crate::json::Json;
+use crate::json::Value;
 use crate::limits::{CODE_LEN_MAX, LIST_LEN_MAX, NAME_LEN_MAX, VERSION_LEN_MAX};
 use crate::{Hash, base64url};
 
@@ -167,24 +169,24 @@ impl FactType {
     ///
     /// # Errors
     /// What was wanted instead.
-    pub fn read(&self, value: &Json) -> Result<Fact, String> {
+    pub fn read<S: AsRef<str>>(&self, value: &Value<S>) -> Result<Fact, String> {
         self.read_inner(value).ok_or_else(|| self.wanted())
     }
 
-    fn read_inner(&self, value: &Json) -> Option<Fact> {
+    fn read_inner<S: AsRef<str>>(&self, value: &Value<S>) -> Option<Fact> {
         match (self, value) {
-            (Self::Int, Json::Int(n)) => Some(Fact::Int(*n)),
-            (Self::Bool, Json::Bool(b)) => Some(Fact::Bool(*b)),
-            (Self::Jwk, Json::Object(_)) => read_jwk(value).map(Fact::Jwk),
-            (Self::Item, Json::Object(_)) => read_item(value).map(Fact::Item),
-            (Self::Head, Json::Object(_)) => read_head(value).map(Fact::Head),
-            (Self::List(inner), Json::List(items)) => {
+            (Self::Int, Value::Int(n)) => Some(Fact::Int(*n)),
+            (Self::Bool, Value::Bool(b)) => Some(Fact::Bool(*b)),
+            (Self::Jwk, Value::Object(_)) => read_jwk(value).map(Fact::Jwk),
+            (Self::Item, Value::Object(_)) => read_item(value).map(Fact::Item),
+            (Self::Head, Value::Object(_)) => read_head(value).map(Fact::Head),
+            (Self::List(inner), Value::List(items)) => {
                 if items.len() > LIST_LEN_MAX {
                     return None;
                 }
                 items.iter().map(|item| inner.read_inner(item)).collect::<Option<_>>().map(Fact::List)
             }
-            (_, Json::Text(text)) => self.read_text(text),
+            (_, Value::Text(text)) => self.read_text(text.as_ref()),
             _ => None,
         }
     }
@@ -222,11 +224,14 @@ impl FactType {
 ///
 /// # Errors
 /// What was wanted instead.
-pub(crate) fn read_custom_fact(value: &Json) -> Result<Fact, String> {
+pub(crate) fn read_custom_fact<S: AsRef<str>>(value: &Value<S>) -> Result<Fact, String> {
     match value {
-        Json::Int(n) => Ok(Fact::Int(*n)),
-        Json::Bool(b) => Ok(Fact::Bool(*b)),
-        Json::Text(text) if is_code(text) => Ok(text.parse().map_or_else(|_| Fact::Word(text.clone()), Fact::Id)),
+        Value::Int(n) => Ok(Fact::Int(*n)),
+        Value::Bool(b) => Ok(Fact::Bool(*b)),
+        Value::Text(text) if is_code(text.as_ref()) => {
+            let text = text.as_ref();
+            Ok(text.parse().map_or_else(|_| Fact::Word(text.to_owned()), Fact::Id))
+        }
         _ => Err("an integer, true or false, an id or a code".to_owned()),
     }
 }
@@ -299,20 +304,20 @@ fn is_base64(text: &str) -> bool {
     !text.is_empty() && base64::engine::general_purpose::STANDARD.decode(text).is_ok()
 }
 
-fn member<'a>(object: &'a [(String, Json)], name: &str) -> Option<&'a str> {
-    object.iter().find(|(other, _)| other == name).and_then(|(_, value)| value.as_text())
+fn member<'a, S: AsRef<str>>(object: &'a [(S, Value<S>)], name: &str) -> Option<&'a str> {
+    object.iter().find(|(other, _)| other.as_ref() == name).and_then(|(_, value)| value.as_text())
 }
 
-fn read_jwk(value: &Json) -> Option<[u8; 32]> {
-    let Json::Object(members) = value else { return None };
+fn read_jwk<S: AsRef<str>>(value: &Value<S>) -> Option<[u8; 32]> {
+    let Value::Object(members) = value else { return None };
     let exact =
         members.len() == 3 && member(members, "crv") == Some("Ed25519") && member(members, "kty") == Some("OKP");
     exact.then_some(())?;
-    base64url::decode(member(members, "x")?).ok()?.try_into().ok()
+    base64url::decode_fixed(member(members, "x")?)
 }
 
-fn read_item(value: &Json) -> Option<ErasureItem> {
-    let Json::Object(members) = value else { return None };
+fn read_item<S: AsRef<str>>(value: &Value<S>) -> Option<ErasureItem> {
+    let Value::Object(members) = value else { return None };
     (members.len() == 3).then_some(())?;
     let field = member(members, "field")?;
     (field == "*" || is_field_name(field)).then_some(())?;
@@ -323,11 +328,11 @@ fn read_item(value: &Json) -> Option<ErasureItem> {
     })
 }
 
-fn read_head(value: &Json) -> Option<StreamHead> {
-    let Json::Object(members) = value else { return None };
+fn read_head<S: AsRef<str>>(value: &Value<S>) -> Option<StreamHead> {
+    let Value::Object(members) = value else { return None };
     (members.len() == 3).then_some(())?;
     let count = members.iter().find_map(|(name, value)| match value {
-        Json::Int(count) if name == "count" && *count > 0 => Some(*count),
+        Value::Int(count) if name.as_ref() == "count" && *count > 0 => Some(*count),
         _ => None,
     })?;
     Some(StreamHead {
@@ -339,7 +344,7 @@ fn read_head(value: &Json) -> Option<StreamHead> {
 
 /// The facts of one statement: each of its type, none unknown, none required one missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts(pub(crate) Vec<(String, Fact)>);
+pub struct Facts(pub(crate) Vec<(Cow<'static, str>, Fact)>);
 
 impl Facts {
     /// The fact of that name.
@@ -349,7 +354,7 @@ impl Facts {
 
     /// All of them, in the order of the statement.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Fact)> {
-        self.0.iter().map(|(name, fact)| (name.as_str(), fact))
+        self.0.iter().map(|(name, fact)| (&**name, fact))
     }
 
     /// The integer of that name.
@@ -512,7 +517,7 @@ mod tests {
 
     fn check(spelling: &'static str, value: &str, expect: bool) {
         let (fact_type, _) = FactType::from_spelling(spelling).expect("a type");
-        let value = Json::parse(value.as_bytes()).expect("strict JSON");
+        let value = Value::parse(value.as_bytes()).expect("strict JSON");
         assert_eq!(fact_type.read(&value).is_ok(), expect, "{spelling} {}", value.to_text());
     }
 

@@ -66,8 +66,7 @@ impl FromStr for Hash {
     type Err = HashError;
 
     fn from_str(text: &str) -> Result<Self, HashError> {
-        let bytes = base64url::decode(text).map_err(|_| HashError)?;
-        Ok(Self(bytes.try_into().map_err(|_| HashError)?))
+        base64url::decode_fixed(text).map(Self).ok_or(HashError)
     }
 }
 

@@ -242,14 +242,17 @@ impl FromStr for Origin {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let ok = (1..=ORIGIN_LEN_MAX).contains(&text.len())
-            && text.as_bytes()[0].is_ascii_alphanumeric()
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':'));
-        if ok {
+        if is_origin(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(IdError { text: text.to_owned(), wanted: "an origin such as example.org/soc (A-Z a-z 0-9 . _ - / :)" })
     }
+}
+
+pub(crate) fn is_origin(text: &str) -> bool {
+    (1..=ORIGIN_LEN_MAX).contains(&text.len())
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':'))
 }
 
 macro_rules! spelled {

@@ -2,15 +2,23 @@
 //! unescaping; numbers are integers within ±(2^53 − 1); no U+0000, no lone surrogate; at most eight deep.
 //! Two readers of the same bytes must never see two different documents.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use crate::limits::{INTEGER_MAX, JSON_DEPTH_MAX};
 
+/// A JSON value that owns its strings.
+pub type Json = Value<String>;
+
+/// A JSON value whose strings are those of the text it was read from, but where they had to be unescaped.
+pub(crate) type JsonIn<'a> = Value<Cow<'a, str>>;
+
 /// A JSON value; members keep the order in which they stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Json {
+pub enum Value<S> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -18,11 +26,11 @@ pub enum Json {
     /// An integer, |n| ≤ 2^53 − 1.
     Int(i64),
     /// A string without U+0000.
-    Text(String),
+    Text(S),
     /// An array.
-    List(Vec<Json>),
+    List(Vec<Self>),
     /// An object; no two members have one name.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(S, Self)>),
 }
 
 /// Bytes that are not strict JSON.
@@ -30,29 +38,38 @@ pub enum Json {
 #[error("not strict JSON: {0}")]
 pub struct JsonError(String);
 
-impl Json {
+impl<'a> JsonIn<'a> {
     /// The document in `bytes`, and nothing after it.
     ///
     /// # Errors
     /// Says what is wrong, with line and column.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let value = Depth(0).deserialize(&mut reader).map_err(|e| JsonError(e.to_string()))?;
         reader.end().map_err(|e| JsonError(e.to_string()))?;
         Ok(value)
     }
 
-    /// The compact text: no white space, only the escapes that RFC 8259 §7 demands, members in their order.
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out);
-        out
+    fn into_owned(self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(value),
+            Self::Int(value) => Json::Int(value),
+            Self::Text(text) => Json::Text(text.into_owned()),
+            Self::List(items) => Json::List(items.into_iter().map(Self::into_owned).collect()),
+            Self::Object(members) => {
+                let owned = |(name, value): (Cow<'a, str>, Self)| (name.into_owned(), value.into_owned());
+                Json::Object(members.into_iter().map(owned).collect())
+            }
+        }
     }
+}
 
+impl<S: AsRef<str>> Value<S> {
     /// The string inside, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) => Some(text.as_ref()),
             _ => None,
         }
     }
@@ -67,6 +84,23 @@ impl Json {
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
         }
+    }
+}
+
+impl Json {
+    /// The document in `bytes`, and nothing after it.
+    ///
+    /// # Errors
+    /// Says what is wrong, with line and column.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        Ok(JsonIn::read(bytes)?.into_owned())
+    }
+
+    /// The compact text: no white space, only the escapes that RFC 8259 §7 demands, members in their order.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
     }
 
     fn write(&self, out: &mut String) {
@@ -145,9 +179,9 @@ fn write_text(text: &str, out: &mut String) {
 struct Depth(usize);
 
 impl<'de> DeserializeSeed<'de> for Depth {
-    type Value = Json;
+    type Value = JsonIn<'de>;
 
-    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<Json, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<JsonIn<'de>, D::Error> {
         reader.deserialize_any(self)
     }
 }
@@ -162,69 +196,96 @@ impl Depth {
 }
 
 impl<'de> Visitor<'de> for Depth {
-    type Value = Json;
+    type Value = JsonIn<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Json, E> {
-        Ok(Json::Null)
+    fn visit_unit<E: de::Error>(self) -> Result<JsonIn<'de>, E> {
+        Ok(JsonIn::Null)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<JsonIn<'de>, E> {
+        Ok(JsonIn::Bool(value))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<JsonIn<'de>, E> {
         if value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
             return Err(E::custom("an integer beyond 2^53 - 1"));
         }
-        Ok(Json::Int(value))
+        Ok(JsonIn::Int(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<JsonIn<'de>, E> {
         i64::try_from(value)
             .map_or_else(|_| Err(E::custom("an integer beyond 2^53 - 1")), |value| self.visit_i64(value))
     }
 
     // A fraction, an exponent, −0, or an integer that is too long for 64 bits.
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Json, E> {
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<JsonIn<'de>, E> {
         Err(E::custom("a number that is not an integer (no fraction, exponent or -0; decimals are strings)"))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Json, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<JsonIn<'de>, E> {
         no_nul(text)?;
-        Ok(Json::Text(text.to_owned()))
+        Ok(JsonIn::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_string<E: de::Error>(self, text: String) -> Result<Json, E> {
-        no_nul(&text)?;
-        Ok(Json::Text(text))
+    // As it stands in the text, where a control character can only be escaped.
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<JsonIn<'de>, E> {
+        Ok(JsonIn::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonIn<'de>, A::Error> {
         let depth = self.deeper()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(Depth(depth))? {
             list.push(item);
         }
-        Ok(Json::List(list))
+        Ok(JsonIn::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonIn<'de>, A::Error> {
         let depth = self.deeper()?;
-        let mut object: Vec<(String, Json)> = Vec::new();
-        let mut sorted: Option<std::collections::BTreeSet<String>> = None;
-        while let Some(name) = members.next_key::<String>()? {
-            no_nul(&name)?;
+        let mut object: Vec<(Cow<'de, str>, JsonIn<'de>)> = Vec::new();
+        let mut sorted: Option<BTreeSet<Cow<'de, str>>> = None;
+        while let Some(name) = members.next_key_seed(Name)? {
             if seen_before(&object, &mut sorted, &name) {
                 return Err(de::Error::custom(format_args!("the member \"{}\" twice", name.escape_debug())));
             }
             let value = members.next_value_seed(Depth(depth))?;
             object.push((name, value));
         }
-        Ok(Json::Object(object))
+        Ok(JsonIn::Object(object))
+    }
+}
+
+/// Reads the name of a member.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        no_nul(text)?;
+        Ok(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
     }
 }
 
@@ -236,13 +297,17 @@ fn no_nul<E: de::Error>(text: &str) -> Result<(), E> {
 }
 
 /// Small objects are searched through; a large (hostile) one gets an index, so that reading stays linear.
-fn seen_before(object: &[(String, Json)], sorted: &mut Option<std::collections::BTreeSet<String>>, name: &str) -> bool {
+fn seen_before<'a>(
+    object: &[(Cow<'a, str>, JsonIn<'a>)],
+    sorted: &mut Option<BTreeSet<Cow<'a, str>>>,
+    name: &Cow<'a, str>,
+) -> bool {
     const SEARCHED_THROUGH_MAX: usize = 32;
     if object.len() < SEARCHED_THROUGH_MAX {
         return object.iter().any(|(other, _)| other == name);
     }
     let names = sorted.get_or_insert_with(|| object.iter().map(|(name, _)| name.clone()).collect());
-    !names.insert(name.to_owned())
+    !names.insert(name.clone())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use fact::{ErasureItem, Fact, FactType, Facts, StreamHead, is_code, is_field
 pub use hash::{Hash, HashError, Sha256Stream};
 pub use id::{ACTOR_KINDS, ActorId, Id, IdError, Jti, Origin, STREAM_KINDS};
 pub use instant::{Instant, InstantError, Precision};
-pub use json::{Json, JsonError};
+pub use json::{Json, JsonError, Value};
 pub use policy::{Gate, Objection, Past, PastEntry, Permissive, Policy, Standing, Unmet, Unreadable};
 pub use rules::{About, Decision, FactRule, RULES_1, Role, Rule, Rules, Who};
 pub use statement::{Attribution, Presentation, STATEMENT_TYP, Seen, Statement, StatementError, Via, is_trust_stream};

@@ -2,12 +2,14 @@
 //! right shape for its event, and nothing in the signed bytes was overlooked. It says nothing yet about the signature, nor
 //! about whether the actor may say it: that needs the keyring.
 
+use std::borrow::Cow;
+
 use crate::disclosure::Disclosure;
 use crate::event::{Event, EventName};
 use crate::fact::{Fact, Facts, is_field_name, read_custom_fact};
-use crate::id::{ActorId, Id, Jti};
+use crate::id::{ActorId, Id, Jti, is_origin};
 use crate::instant::{Instant, Precision};
-use crate::json::Json;
+use crate::json::{Json, JsonIn};
 use crate::limits::{
     ABOUT_LEN_MAX, CUSTOM_FACTS_MAX, DISCLOSURES_MAX, LIST_LEN_MAX, ORIGIN_LEN_MAX, PRESENTATION_BYTES_MAX,
     STATEMENT_BYTES_MAX,
@@ -150,8 +152,8 @@ impl Statement {
             .try_into()
             .map_err(|_| StatementError::new("the signature", "not 64 bytes"))?;
         let payload = decode_part("the payload", payload)?;
-        let Json::Object(members) =
-            Json::parse(&payload).map_err(|e| StatementError::new("the payload", e.to_string()))?
+        let JsonIn::Object(members) =
+            JsonIn::read(&payload).map_err(|e| StatementError::new("the payload", e.to_string()))?
         else {
             return Err(StatementError::new("the payload", "not an object"));
         };
@@ -202,18 +204,18 @@ fn decode_part(at: &str, part: &str) -> Result<Vec<u8>, StatementError> {
 
 fn read_header(bytes: &[u8]) -> Result<Hash, StatementError> {
     let fail = |what: String| StatementError::new("the header", what);
-    let header = Json::parse(bytes).map_err(|e| fail(e.to_string()))?;
-    let Json::Object(members) = header else { return Err(fail("not an object".into())) };
+    let header = JsonIn::read(bytes).map_err(|e| fail(e.to_string()))?;
+    let JsonIn::Object(members) = header else { return Err(fail("not an object".into())) };
     let mut claims = Claims(members);
     let mut text = |name: &str| match claims.take(name) {
-        Some(Json::Text(text)) => Ok(text),
+        Some(JsonIn::Text(text)) => Ok(text),
         _ => Err(fail(format!("{name}: a string is wanted"))),
     };
     let (alg, kid, typ) = (text("alg")?, text("kid")?, text("typ")?);
     if let Some((name, _)) = claims.0.first() {
         return Err(fail(format!("{}: unknown; exactly alg, kid and typ are wanted", name.escape_debug())));
     }
-    if !matches!(alg.as_str(), "EdDSA" | "Ed25519") {
+    if !matches!(&*alg, "EdDSA" | "Ed25519") {
         return Err(fail("alg: EdDSA or Ed25519 is wanted".into()));
     }
     if typ != STATEMENT_TYP {
@@ -223,17 +225,17 @@ fn read_header(bytes: &[u8]) -> Result<Hash, StatementError> {
 }
 
 /// The members of the payload that have not been read yet.
-struct Claims(Vec<(String, Json)>);
+struct Claims<'a>(Vec<(Cow<'a, str>, JsonIn<'a>)>);
 
-impl Claims {
-    fn take(&mut self, name: &str) -> Option<Json> {
+impl<'a> Claims<'a> {
+    fn take(&mut self, name: &str) -> Option<JsonIn<'a>> {
         let index = self.0.iter().position(|(other, _)| other == name)?;
         Some(self.0.swap_remove(index).1)
     }
 
-    fn text(&mut self, name: &'static str) -> Result<String, StatementError> {
+    fn text(&mut self, name: &'static str) -> Result<Cow<'a, str>, StatementError> {
         match self.take(name) {
-            Some(Json::Text(text)) => Ok(text),
+            Some(JsonIn::Text(text)) => Ok(text),
             Some(other) => Err(StatementError::new(name, format!("a string is wanted, not {}", other.kind()))),
             None => Err(StatementError::new(name, "missing")),
         }
@@ -252,7 +254,7 @@ impl Claims {
         T: std::str::FromStr<Err: std::fmt::Display> + PartialEq,
     {
         let Some(value) = self.take(name) else { return Ok(Vec::new()) };
-        let Json::List(items) = value else {
+        let JsonIn::List(items) = value else {
             return Err(StatementError::new(name, format!("a list is wanted, not {}", value.kind())));
         };
         if items.is_empty() || items.len() > max {
@@ -275,16 +277,21 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(at: &str, text: &str) ->
     text.parse().map_err(|e: T::Err| StatementError::new(at, e.to_string()))
 }
 
-fn read_claims(mut claims: Claims, jws: String, signature: [u8; 64], kid: Hash) -> Result<Statement, StatementError> {
+fn read_claims(
+    mut claims: Claims<'_>,
+    jws: String,
+    signature: [u8; 64],
+    kid: Hash,
+) -> Result<Statement, StatementError> {
     let iss: ActorId = claims.parsed("iss")?;
     let attributed = read_attribution(&mut claims, &iss)?;
-    let aud = claims.text("aud")?;
+    let aud = claims.text("aud")?.into_owned();
     if !is_audience(&aud) {
         return Err(StatementError::new("aud", "<origin>#<leaf hash of entry 0> is wanted"));
     }
     let jti = claims.parsed("jti")?;
     let iat = match claims.take("iat") {
-        Some(Json::Int(seconds)) if seconds >= 0 => seconds,
+        Some(JsonIn::Int(seconds)) if seconds >= 0 => seconds,
         _ => return Err(StatementError::new("iat", "whole seconds since 1970 are wanted")),
     };
     let sub = read_stream("sub", claims.parsed("sub")?)?;
@@ -332,17 +339,15 @@ fn read_claims(mut claims: Claims, jws: String, signature: [u8; 64], kid: Hash) 
 
 fn is_audience(aud: &str) -> bool {
     let (origin, leaf) = aud.split_once('#').map_or((aud, None), |(origin, leaf)| (origin, Some(leaf)));
-    origin.len() <= ORIGIN_LEN_MAX
-        && origin.parse::<crate::id::Origin>().is_ok()
-        && leaf.is_none_or(|leaf| leaf.parse::<Hash>().is_ok())
+    origin.len() <= ORIGIN_LEN_MAX && is_origin(origin) && leaf.is_none_or(|leaf| leaf.parse::<Hash>().is_ok())
 }
 
-fn read_attribution(claims: &mut Claims, iss: &ActorId) -> Result<Option<Attribution>, StatementError> {
+fn read_attribution(claims: &mut Claims<'_>, iss: &ActorId) -> Result<Option<Attribution>, StatementError> {
     if iss.kind() == "imported" {
         return Err(StatementError::new("iss", "an imported actor signs nothing"));
     }
     let (actor, auth) = (claims.take("for"), claims.take("auth"));
-    let (Some(Json::Text(actor)), Some(Json::Text(auth))) = (&actor, &auth) else {
+    let (Some(JsonIn::Text(actor)), Some(JsonIn::Text(auth))) = (&actor, &auth) else {
         if actor.is_none() && auth.is_none() {
             return Ok(None);
         }
@@ -375,28 +380,28 @@ fn read_occurred(claims: &mut Claims) -> Result<(Option<Instant>, Precision), St
         (Some(_), Precision::Unknown) => {
             Err(StatementError::new("occurred", "must be left out with precision unknown"))
         }
-        (Some(Json::Text(text)), _) => Ok((Some(parsed("occurred", &text)?), precision)),
+        (Some(JsonIn::Text(text)), _) => Ok((Some(parsed("occurred", &text)?), precision)),
         (Some(_), _) => Err(StatementError::new("occurred", "an instant is wanted, as a string")),
     }
 }
 
-fn read_seen(value: Json) -> Result<Seen, StatementError> {
+fn read_seen(value: JsonIn<'_>) -> Result<Seen, StatementError> {
     let fail = || {
         StatementError::new(
             "seen",
             "exactly n, leaf (both null for a new stream), size (1 or more) and root are wanted",
         )
     };
-    let Json::Object(members) = value else { return Err(fail()) };
+    let JsonIn::Object(members) = value else { return Err(fail()) };
     let mut claims = Claims(members);
     let last = match (claims.take("n"), claims.take("leaf")) {
-        (Some(Json::Null), Some(Json::Null)) => None,
-        (Some(Json::Int(n)), Some(Json::Text(leaf))) => {
+        (Some(JsonIn::Null), Some(JsonIn::Null)) => None,
+        (Some(JsonIn::Int(n)), Some(JsonIn::Text(leaf))) => {
             Some((u64::try_from(n).map_err(|_| fail())?, parsed("seen", &leaf)?))
         }
         _ => return Err(fail()),
     };
-    let (Some(Json::Int(size)), Some(Json::Text(root)), true) =
+    let (Some(JsonIn::Int(size)), Some(JsonIn::Text(root)), true) =
         (claims.take("size"), claims.take("root"), claims.0.is_empty())
     else {
         return Err(fail());
@@ -411,9 +416,8 @@ pub fn is_trust_stream(stream: &Id) -> bool {
 }
 
 fn check_streams(event: &EventName, sub: &Id, about: &[Id]) -> Result<(), StatementError> {
-    let mut names: Vec<String> = std::iter::once(sub).chain(about).map(Id::folded).collect();
-    names.sort_unstable();
-    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+    let same = |a: &Id, b: &Id| a.as_str().eq_ignore_ascii_case(b.as_str());
+    if about.iter().enumerate().any(|(n, id)| same(sub, id) || about[..n].iter().any(|other| same(other, id))) {
         return Err(StatementError::new("about", "a stream twice, or sub again (case does not count)"));
     }
     match event {
@@ -444,9 +448,9 @@ fn check_known_streams(event: Event, sub: &Id, about: &[Id]) -> Result<(), State
     if ok { Ok(()) } else { Err(StatementError::new("about", format!("{} wants here: {wanted}", event.name()))) }
 }
 
-fn read_facts(claims: &mut Claims, event: &EventName, sub: &Id) -> Result<Facts, StatementError> {
+fn read_facts(claims: &mut Claims<'_>, event: &EventName, sub: &Id) -> Result<Facts, StatementError> {
     let mut members = match claims.take("facts") {
-        Some(Json::Object(members)) => members,
+        Some(JsonIn::Object(members)) => members,
         Some(_) => return Err(StatementError::new("facts", "an object is wanted")),
         None => return Err(StatementError::new("facts", "missing; write {} where there are none")),
     };
@@ -459,7 +463,7 @@ fn read_facts(claims: &mut Claims, event: &EventName, sub: &Id) -> Result<Facts,
                     format!("{} facts; at most {CUSTOM_FACTS_MAX}", members.len()),
                 ));
             }
-            let read = |(name, value): (String, Json)| {
+            let read = |(name, value): (Cow<'_, str>, JsonIn<'_>)| {
                 let at = || format!("facts.{}", name.escape_debug());
                 if !is_field_name(&name) {
                     return Err(StatementError::new(
@@ -469,7 +473,7 @@ fn read_facts(claims: &mut Claims, event: &EventName, sub: &Id) -> Result<Facts,
                 }
                 let fact = read_custom_fact(&value)
                     .map_err(|wanted| StatementError::new(at(), format!("{wanted} is wanted, not {}", value.kind())))?;
-                Ok((name, fact))
+                Ok((Cow::Owned(name.into_owned()), fact))
             };
             members.drain(..).map(read).collect::<Result<_, _>>().map(Facts)
         }
@@ -477,7 +481,7 @@ fn read_facts(claims: &mut Claims, event: &EventName, sub: &Id) -> Result<Facts,
     }
 }
 
-fn read_known_facts(members: Vec<(String, Json)>, event: Event, sub: &Id) -> Result<Facts, StatementError> {
+fn read_known_facts(members: Vec<(Cow<'_, str>, JsonIn<'_>)>, event: Event, sub: &Id) -> Result<Facts, StatementError> {
     let rules = &event.rule().facts;
     let mut facts = Vec::with_capacity(members.len());
     for (name, value) in members {
@@ -492,7 +496,7 @@ fn read_known_facts(members: Vec<(String, Json)>, event: Event, sub: &Id) -> Res
         if names_another_stream(&name, &fact, sub) {
             return Err(StatementError::new(at(), format!("names another thing than the stream {sub}")));
         }
-        facts.push((name, fact));
+        facts.push((Cow::Borrowed(rule.name), fact));
     }
     let missing = rules.iter().find(|rule| !rule.optional && !facts.iter().any(|(name, _)| name == rule.name));
     match missing {
@@ -514,42 +518,30 @@ fn names_another_stream(name: &str, fact: &Fact, sub: &Id) -> bool {
         }
 }
 
-fn read_data(claims: &mut Claims, event: &EventName) -> Result<(Vec<String>, Vec<Hash>), StatementError> {
+fn read_data(claims: &mut Claims<'_>, event: &EventName) -> Result<(Vec<String>, Vec<Hash>), StatementError> {
     let fail = |what: &str| StatementError::new("data", what);
     let (data, fields, sd_alg) = (claims.take("data"), claims.take("fields"), claims.take("_sd_alg"));
     let (data, fields, sd_alg) = match (data, fields, sd_alg) {
         (None, None, None) => return Ok((Vec::new(), Vec::new())),
-        (Some(Json::Object(data)), Some(Json::List(fields)), Some(Json::Text(sd_alg))) => (data, fields, sd_alg),
+        (Some(JsonIn::Object(data)), Some(JsonIn::List(fields)), Some(JsonIn::Text(sd_alg))) => (data, fields, sd_alg),
         _ => return Err(fail("data, fields and _sd_alg are wanted all three, or none of them")),
     };
     if sd_alg != "sha-256" {
         return Err(StatementError::new("_sd_alg", "sha-256 is wanted"));
     }
-    let [(name, Json::List(digests))] = &data[..] else {
+    let [(name, JsonIn::List(digests))] = &data[..] else {
         return Err(fail("an object with only a list _sd is wanted"));
     };
     if name != "_sd" {
         return Err(fail("an object with only a list _sd is wanted"));
     }
-    let texts = |items: &[Json], at: &str| -> Result<Vec<String>, StatementError> {
-        let texts: Option<Vec<String>> = items.iter().map(|item| item.as_text().map(str::to_owned)).collect();
-        let texts = texts.ok_or_else(|| StatementError::new(at, "a list of strings is wanted"))?;
-        if texts.is_empty() || texts.len() > DISCLOSURES_MAX {
-            return Err(StatementError::new(at, format!("{} values; 1 to {DISCLOSURES_MAX}", texts.len())));
-        }
-        match texts.windows(2).find(|pair| pair[0] >= pair[1]) {
-            Some(_) => Err(StatementError::new(at, "not sorted by code point, or one twice")),
-            None => Ok(texts),
-        }
-    };
-    let fields = texts(&fields, "fields")?;
-    let digests = texts(digests, "data._sd")?;
+    let (fields, digests) = (texts(&fields, "fields")?, texts(digests, "data._sd")?);
     if fields.len() != digests.len() {
         return Err(fail("not as many digests as fields"));
     }
     for field in &fields {
         let known = match event {
-            EventName::Known(event) => event.rule().data.contains(&field.as_str()),
+            EventName::Known(event) => event.rule().data.contains(field),
             EventName::Custom(_) | EventName::Unknown(_) => is_field_name(field),
         };
         if !known {
@@ -559,7 +551,20 @@ fn read_data(claims: &mut Claims, event: &EventName) -> Result<(Vec<String>, Vec
         }
     }
     let digests = digests.iter().map(|text| parsed("data._sd", text)).collect::<Result<_, _>>()?;
-    Ok((fields, digests))
+    Ok((fields.into_iter().map(str::to_owned).collect(), digests))
+}
+
+/// The strings of a list that is sorted, has none twice and is not empty.
+fn texts<'t>(items: &'t [JsonIn<'_>], at: &str) -> Result<Vec<&'t str>, StatementError> {
+    let texts: Option<Vec<&str>> = items.iter().map(JsonIn::as_text).collect();
+    let texts = texts.ok_or_else(|| StatementError::new(at, "a list of strings is wanted"))?;
+    if texts.is_empty() || texts.len() > DISCLOSURES_MAX {
+        return Err(StatementError::new(at, format!("{} values; 1 to {DISCLOSURES_MAX}", texts.len())));
+    }
+    match texts.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(_) => Err(StatementError::new(at, "not sorted by code point, or one twice")),
+        None => Ok(texts),
+    }
 }
 
 /// A statement with its disclosures, as somebody presents it: `<JWS>~<disclosure>~…~` (RFC 9901 §4).
