@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use crate::views::{Failed, LogEntry, Source, Values, signed};
 
 /// Entries folded and saved at once.
-pub(crate) const BATCH_ENTRIES: usize = 8_192;
+pub(crate) const BATCH_ENTRIES: usize = 4_096;
 
 /// The tables of a view.
 pub(crate) struct Layout {
@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     pub(crate) version: i64,
     /// The statements that make its tables.
     pub(crate) create: fn() -> String,
+    /// The statements that make their indexes, unless they are there.
+    pub(crate) index: fn() -> String,
     /// The statements that take them away.
     pub(crate) drop: fn() -> String,
 }
@@ -93,18 +95,29 @@ struct Folded {
     savings: Vec<Saving>,
 }
 
-/// Brings views up to the end of the log. `progress(done, size)` is told after each batch. Says how far they are.
+/// How far views came.
+pub(crate) struct Reached {
+    /// Entries that all of them have.
+    pub(crate) at: u64,
+    /// Whether tables were made, which have no indexes yet.
+    pub(crate) made: bool,
+}
+
+/// Brings views up to the end of the log. `progress(done, size)` is told after each batch.
 pub(crate) fn catch_up<S: Source>(
     db: &mut Connection,
     views: &mut [Going<'_, S>],
     source: &S,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<u64, Failed<S::Error>> {
+) -> Result<Reached, Failed<S::Error>> {
     let genesis = source.leaf(0).map_err(Failed::Source)?;
+    let mut made = false;
     loop {
         let size = source.size().map_err(Failed::Source)?;
-        let positions = positions(db, views, source, &genesis, size)?;
-        let Some(at) = positions.iter().min().copied().filter(|at| *at < size) else { return Ok(size) };
+        let positions = positions(db, views, source, (&genesis, size), &mut made)?;
+        let Some(at) = positions.iter().min().copied().filter(|at| *at < size) else {
+            return Ok(Reached { at: size, made });
+        };
         // Those that are behind go as far as the next one is.
         let until = positions.iter().copied().filter(|position| *position > at).min().unwrap_or(size);
         let behind = views.iter_mut().zip(&positions).filter(|(_, position)| **position == at);
@@ -188,7 +201,13 @@ fn next<S: Source>(views: &mut [Going<'_, S>], source: &S, at: u64, until: u64) 
     let (end, leaf) = (last.seq + 1, last.leaf);
     let batch = Batch::new(at, &entries);
     let savings = views.iter_mut().map(|(_, view)| view.fold(source, &batch)).collect::<Result<_, _>>()?;
+    drop_elsewhere(entries);
     Ok(Next::Folded(Folded { from: at, end, leaf, savings }))
+}
+
+/// Frees what is large on another core.
+pub(crate) fn drop_elsewhere(large: impl Send + 'static) {
+    rayon::spawn(move || drop(large));
 }
 
 /// Writes a batch and where that leads; nothing, and `false`, if the views are not where it begins.
@@ -219,7 +238,7 @@ fn fold_again<S: Source>(
     for (layout, view) in views {
         let mut from = entry.seq;
         if view.starts_anew_at(entry) {
-            tx.execute_batch(&((layout.drop)() + &(layout.create)()))?;
+            tx.execute_batch(&((layout.drop)() + &(layout.create)() + &(layout.index)()))?;
             from = 0;
         }
         while from <= entry.seq {
@@ -243,8 +262,8 @@ fn positions<S: Source>(
     db: &mut Connection,
     views: &[Going<'_, S>],
     source: &S,
-    genesis: &Hash,
-    size: u64,
+    (genesis, size): (&Hash, u64),
+    made: &mut bool,
 ) -> Result<Vec<u64>, Failed<S::Error>> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut positions = Vec::new();
@@ -264,6 +283,7 @@ fn positions<S: Source>(
             continue;
         }
         tx.execute_batch(&((layout.drop)() + &(layout.create)()))?;
+        *made = true;
         tx.execute(
             "INSERT OR REPLACE INTO view (name, version, genesis, size, leaf) VALUES (?1, ?2, ?3, 0, zeroblob(32))",
             params![layout.name, layout.version, genesis.0.as_slice()],
@@ -272,6 +292,15 @@ fn positions<S: Source>(
     }
     tx.commit()?;
     Ok(positions)
+}
+
+/// Makes the indexes that are not there: at once over all rows, which is far quicker than row by row.
+pub(crate) fn index(db: &mut Connection, layouts: impl Iterator<Item = &'static Layout>) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for layout in layouts {
+        tx.execute_batch(&(layout.index)())?;
+    }
+    tx.commit()
 }
 
 fn are_at(tx: &Transaction<'_>, layouts: &[&Layout], at: u64) -> rusqlite::Result<bool> {

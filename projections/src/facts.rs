@@ -13,13 +13,15 @@ use rusqlite::Connection;
 
 use crate::alerts::threshold::{THRESHOLD, Thresholds};
 use crate::alerts::{self, Alert};
-use crate::catch_up::{BATCH_ENTRIES, Batch, Layout, Projection, Saving};
+use crate::catch_up::{BATCH_ENTRIES, Batch, Layout, Projection, Saving, drop_elsewhere};
 use crate::escalation::PATH;
 use crate::incidents::{self, Case};
 use crate::moment::{Moment, Told, case_as_of, read_stream};
 use crate::table::{Change, Digester, Row, Table, differences, save};
 use crate::views::{LogEntry, Source, View, ViewError, Views, facts_size, over, read_only};
 
+/// Streams whose rows are made at once for a digest.
+const DIGEST_STREAMS: usize = 4_096;
 /// Streams of a generation of remembered states.
 const GENERATION_STATES: usize = 8_000;
 
@@ -317,13 +319,14 @@ pub(crate) static LAYOUT: Layout = Layout {
     name: "facts",
     version: 6,
     create: || tables().map(Table::create).collect(),
+    index: || tables().map(Table::index).collect(),
     drop: || tables().map(Table::drop).collect(),
 };
 
 impl<S: Source> Projection<S> for Fold {
     fn fold(&mut self, source: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
         let changes = self.take(source, batch.at, batch.entries)?;
-        Ok(Box::new(move |tx| save(tx, &changes)))
+        Ok(Box::new(move |tx| save(tx, changes)))
     }
 
     /// What an expunged entry said counts no more, and nothing says in which streams it stood: all is folded anew. It is
@@ -407,15 +410,19 @@ pub fn fold_and_digest<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut
     // Streams in their order, and of each its rows in theirs: so every table's rows come in the order of their keys.
     let mut digesters: Vec<(&'static Table, Digester)> = tables().map(|table| (table, Digester::new(table))).collect();
     let mut streams: Vec<(&Id, &State)> = fold.states.young.iter().collect();
-    streams.sort_unstable_by_key(|(stream, _)| *stream);
-    for (stream, state) in streams {
-        let mut rows = state.rows(stream);
-        rows.sort_unstable_by(Row::order);
-        for row in &rows {
-            let of_table = digesters.iter_mut().find(|(table, _)| std::ptr::eq(*table, row.table));
-            of_table.expect("a row is of one of the tables").1.row(row);
-        }
+    streams.par_sort_unstable_by_key(|(stream, _)| *stream);
+    for some in streams.chunks(DIGEST_STREAMS) {
+        let sorted = |(stream, state): &(&Id, &State)| {
+            let mut rows = state.rows(stream);
+            rows.sort_unstable_by(Row::order);
+            rows
+        };
+        let rows: Vec<Vec<Row>> = some.par_iter().map(sorted).collect();
+        digesters.par_iter_mut().for_each(|(table, digester)| {
+            rows.iter().flatten().filter(|row| std::ptr::eq(row.table, *table)).for_each(|row| digester.row(row));
+        });
     }
+    drop_elsewhere(fold);
     Ok(over(&LAYOUT, digesters.into_iter().map(|(_, digester)| digester.finish())))
 }
 
@@ -445,6 +452,7 @@ fn fold_before<S: Source>(source: &S, end: u64, progress: &mut dyn FnMut(u64, u6
         let Some(last) = entries.last() else { break };
         let next = last.seq + 1;
         fold.take(source, at, &entries)?;
+        drop_elsewhere(entries);
         at = next;
         progress(at, end);
     }

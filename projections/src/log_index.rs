@@ -22,15 +22,18 @@ CREATE TABLE log_entry (
     actor       TEXT NOT NULL,
     sub         TEXT NOT NULL
 ) STRICT;
-CREATE INDEX log_entry_recorded ON log_entry (recorded_us);
-CREATE INDEX log_entry_occurred ON log_entry (occurred_us);
-CREATE INDEX log_entry_event ON log_entry (event);
-CREATE INDEX log_entry_actor ON log_entry (actor);
 CREATE TABLE log_stream (
     stream TEXT NOT NULL COLLATE NOCASE,
     seq    INTEGER NOT NULL,
     PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID;
+";
+/// Their indexes.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS log_entry_recorded ON log_entry (recorded_us);
+CREATE INDEX IF NOT EXISTS log_entry_occurred ON log_entry (occurred_us);
+CREATE INDEX IF NOT EXISTS log_entry_event ON log_entry (event);
+CREATE INDEX IF NOT EXISTS log_entry_actor ON log_entry (actor);
 ";
 /// What takes them away again.
 const DROP: &str = "DROP TABLE IF EXISTS log_entry; DROP TABLE IF EXISTS log_stream;";
@@ -93,8 +96,13 @@ pub struct LogIndex {
 }
 
 /// Its tables.
-pub(crate) static LAYOUT: Layout =
-    Layout { name: "log", version: 1, create: || SCHEMA.to_owned(), drop: || DROP.to_owned() };
+pub(crate) static LAYOUT: Layout = Layout {
+    name: "log",
+    version: 1,
+    create: || SCHEMA.to_owned(),
+    index: || INDEXES.to_owned(),
+    drop: || DROP.to_owned(),
+};
 
 /// The fold behind the index.
 pub(crate) struct LogRows;
@@ -219,30 +227,34 @@ impl LogIndex {
     }
 }
 
-/// Writes changes, in their order.
+/// Writes changes: first the rows, then what takes some away again, which comes behind them in the log.
 fn save(tx: &Transaction<'_>, changes: Vec<Change>) -> rusqlite::Result<()> {
+    let (mut links, mut removed) = (Vec::new(), Vec::new());
     let mut put = tx.prepare_cached(
         "INSERT OR REPLACE INTO log_entry (seq, recorded_us, occurred_us, event, actor, sub)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let mut link = tx.prepare_cached("INSERT OR REPLACE INTO log_stream (stream, seq) VALUES (?1, ?2)")?;
-    let mut remove = tx.prepare_cached("DELETE FROM log_entry WHERE seq = ?1")?;
     for change in changes {
         match change {
             Change::Put(row) => {
                 let seq = signed(row.seq);
                 let sub = row.streams.first().map_or("", Id::as_str);
                 put.execute(params![seq, row.recorded_us, row.occurred_us, row.event, row.actor.as_str(), sub])?;
-                for stream in &row.streams {
-                    link.execute(params![stream.as_str(), seq])?;
-                }
+                links.extend(row.streams.into_iter().map(|stream| (stream, seq)));
             }
-            Change::Remove(seq) => {
-                remove.execute([signed(seq)])?;
-                // Rare: two people must have ordered it. So no index is kept for it.
-                tx.execute("DELETE FROM log_stream WHERE seq = ?1", [signed(seq)])?;
-            }
+            Change::Remove(seq) => removed.push(signed(seq)),
         }
+    }
+    // In the order of their table, whose places are found sooner so.
+    links.sort_unstable();
+    let mut link = tx.prepare_cached("INSERT OR REPLACE INTO log_stream (stream, seq) VALUES (?1, ?2)")?;
+    for (stream, seq) in links {
+        link.execute(params![stream.as_str(), seq])?;
+    }
+    for seq in removed {
+        tx.execute("DELETE FROM log_entry WHERE seq = ?1", [seq])?;
+        // Rare: two people must have ordered it. So no index is kept for it.
+        tx.execute("DELETE FROM log_stream WHERE seq = ?1", [seq])?;
     }
     Ok(())
 }

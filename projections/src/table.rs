@@ -184,7 +184,7 @@ impl Table {
         Row { table: self, cells: cells.into() }
     }
 
-    /// The statements that make it, and its indexes.
+    /// The statement that makes it.
     pub fn create(&self) -> String {
         let column = |(n, column): (usize, &Column)| {
             let kind = match column.kind {
@@ -196,13 +196,16 @@ impl Table {
         };
         let columns: String = self.columns.iter().enumerate().map(column).collect();
         let key = self.names()[..self.key].join(", ");
-        let table =
-            format!("CREATE TABLE {} (\n{columns}    PRIMARY KEY ({key})\n) STRICT, WITHOUT ROWID;\n", self.name);
+        format!("CREATE TABLE {} (\n{columns}    PRIMARY KEY ({key})\n) STRICT, WITHOUT ROWID;\n", self.name)
+    }
+
+    /// The statements that make its indexes, unless they are there.
+    pub fn index(&self) -> String {
         let index = |columns: &&[&str]| {
             let (name, on) = (columns.join("_"), columns.join(", "));
-            format!("CREATE INDEX {}_{name} ON {} ({on});\n", self.name, self.name)
+            format!("CREATE INDEX IF NOT EXISTS {}_{name} ON {} ({on});\n", self.name, self.name)
         };
-        table + &self.indexes.iter().map(index).collect::<String>()
+        self.indexes.iter().map(index).collect()
     }
 
     /// The statement that takes it away.
@@ -295,24 +298,32 @@ pub(crate) fn differences(mut before: Vec<Row>, mut after: Vec<Row>) -> Vec<Chan
     }
 }
 
-/// Writes changes.
+impl Change {
+    fn row(&self) -> &Row {
+        match self {
+            Self::Put(row) | Self::Delete(row) => row,
+        }
+    }
+}
+
+/// Writes changes of different rows, table by table in the order of their keys, which is the order in which the database
+/// finds their places soonest.
 ///
 /// # Errors
 /// If the database can't be written.
-pub(crate) fn save(tx: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
-    for change in changes {
-        match change {
-            Change::Put(row) => put(tx, row)?,
-            Change::Delete(row) => {
-                tx.prepare_cached(row.table.delete())?.execute(rusqlite::params_from_iter(row.key()))?;
-            }
+pub(crate) fn save(tx: &Transaction<'_>, mut changes: Vec<Change>) -> rusqlite::Result<()> {
+    changes.sort_unstable_by(|a, b| a.row().order(b.row()));
+    for of_table in changes.chunk_by(|a, b| std::ptr::eq(a.row().table, b.row().table)) {
+        let table = of_table[0].row().table;
+        let (mut put, mut delete) = (tx.prepare_cached(table.put())?, tx.prepare_cached(table.delete())?);
+        for change in of_table {
+            match change {
+                Change::Put(row) => put.execute(rusqlite::params_from_iter(&row.cells))?,
+                Change::Delete(row) => delete.execute(rusqlite::params_from_iter(row.key()))?,
+            };
         }
     }
     Ok(())
-}
-
-pub(crate) fn put(tx: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
-    tx.prepare_cached(row.table.put())?.execute(rusqlite::params_from_iter(&row.cells)).map(drop)
 }
 
 /// SHA-256 over the rows of tables, in the order of their keys: the same for the same log, however the rows came to be.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use sha2::{Digest as _, Sha256};
 
 use crate::alerts::words::{self as alert_words, AlertRows};
-use crate::catch_up::{Layout, Projection, catch_up};
+use crate::catch_up::{Layout, Projection, catch_up, index};
 use crate::facts::{self, Fold};
 use crate::log_index::{self, LogRows};
 use crate::words::{self, WordRows};
@@ -18,6 +18,9 @@ pub const VIEWS: &str = "views.db";
 
 /// How long another process may hold the file before we do without it.
 const BUSY_MS_MAX: u64 = 2_000;
+/// Pages of the file that are kept in memory, in KiB; and while indexes are made.
+const PAGES_KIB: i64 = 64 * 1024;
+const SORTED_KIB: i64 = 16 * 1024;
 /// The format of the table of positions.
 const FORMAT: i64 = 1;
 
@@ -123,6 +126,8 @@ pub struct Views {
     words: WordRows,
     alerts: AlertRows,
     at: u64,
+    /// Whether all indexes are known to be there.
+    indexed: bool,
 }
 
 impl Views {
@@ -137,32 +142,67 @@ impl Views {
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ViewError<S::Error>> {
-        let mut once = || {
-            let (log, facts, words, alerts) = (LogRows, Fold::default(), WordRows, AlertRows);
-            let mut views = Self { db: connect(path)?, path: path.to_owned(), which, log, facts, words, alerts, at: 0 };
-            views.go_on(source, progress)?;
-            Ok(views)
-        };
-        match once() {
-            Err(Failed::Database(cause)) if is_damaged(&cause) => {
-                remove(path);
-                once()
-            }
-            done => done,
-        }
-        .map_err(|failed| unusable(path, failed))
+        let mut views = Self::begin(path, which)?;
+        views.catch_up(source, progress)?;
+        views.index()?;
+        Ok(views)
     }
 
-    /// Catches up with the log.
+    /// Opens the views in `path` as they are, to be caught up step by step. Of views that are made here, the indexes are to
+    /// be made after the last step.
     ///
     /// # Errors
-    /// As [`Views::open`].
+    /// If the file can't be used.
+    pub fn begin<E>(path: &Path, which: &'static [View]) -> Result<Self, ViewError<E>> {
+        let db = connect_anew(path).map_err(|cause| unusable(path, Failed::Database(cause)))?;
+        let (log, facts, words, alerts) = (LogRows, Fold::default(), WordRows, AlertRows);
+        Ok(Self { db, path: path.to_owned(), which, log, facts, words, alerts, at: 0, indexed: false })
+    }
+
+    /// Makes the indexes that are not there yet.
+    ///
+    /// # Errors
+    /// If the file can't be used.
+    pub fn index<E>(&mut self) -> Result<(), ViewError<E>> {
+        self.make_indexes().map_err(|cause| unusable(&self.path, Failed::Database(cause)))
+    }
+
+    fn make_indexes(&mut self) -> rusqlite::Result<()> {
+        if !self.indexed {
+            // What is sorted has room beside the pages.
+            self.db.pragma_update(None, "cache_size", -SORTED_KIB)?;
+            index(&mut self.db, self.which.iter().map(|view| view.layout()))?;
+            self.db.pragma_update(None, "cache_size", -PAGES_KIB)?;
+            self.indexed = true;
+        }
+        Ok(())
+    }
+
+    /// Catches up with the log. `progress(done, size)` is told after each batch. A damaged file is thrown away and built
+    /// anew.
+    ///
+    /// # Errors
+    /// If the file can't be used, or the log can't be read.
     pub fn catch_up<S: Source>(
         &mut self,
         source: &S,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), ViewError<S::Error>> {
-        self.go_on(source, progress).map_err(|failed| unusable(&self.path, failed))
+        let done = match self.go_on(source, progress) {
+            Err(Failed::Database(cause)) if is_damaged(&cause) => {
+                self.begin_anew().map_err(Failed::Database).and_then(|()| self.go_on(source, progress))
+            }
+            done => done,
+        };
+        done.map_err(|failed| unusable(&self.path, failed))
+    }
+
+    /// Throws the file away. What is open is closed before: closing takes the write-ahead log of that name away.
+    fn begin_anew(&mut self) -> rusqlite::Result<()> {
+        self.db = Connection::open_in_memory()?;
+        remove(&self.path);
+        (self.db, self.indexed) = (connect(&self.path)?, false);
+        Ok(())
     }
 
     fn go_on<S: Source>(&mut self, source: &S, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Failed<S::Error>> {
@@ -171,7 +211,9 @@ impl Views {
             [(View::Log, log), (View::Facts, facts), (View::Words, words), (View::Alerts, alerts)];
         let wanted = all.into_iter().filter(|(view, _)| which.contains(view));
         let mut wanted: Vec<_> = wanted.map(|(view, fold)| (view.layout(), fold)).collect();
-        self.at = catch_up(db, &mut wanted, source, progress)?;
+        let reached = catch_up(db, &mut wanted, source, progress)?;
+        self.at = reached.at;
+        self.indexed &= !reached.made;
         Ok(())
     }
 
@@ -271,6 +313,17 @@ impl<E> From<rusqlite::Error> for Failed<E> {
     }
 }
 
+/// Connects; a damaged file is thrown away.
+fn connect_anew(path: &Path) -> rusqlite::Result<Connection> {
+    match connect(path) {
+        Err(cause) if is_damaged(&cause) => {
+            remove(path);
+            connect(path)
+        }
+        done => done,
+    }
+}
+
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     make_private(path);
     let db = Connection::open(path)?;
@@ -279,7 +332,7 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Whatever a power loss takes is folded again.
     db.pragma_update(None, "synchronous", "normal")?;
     db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "cache_size", -64 * 1024)?;
+    db.pragma_update(None, "cache_size", -PAGES_KIB)?;
     // Pages that are written again and again while a view is built reach the file itself less often.
     db.pragma_update_and_check(None, "wal_autocheckpoint", 8_192, |_| Ok(()))?;
     let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;

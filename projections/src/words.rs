@@ -24,6 +24,7 @@ pub(crate) static LAYOUT: Layout = Layout {
          );"
         .to_owned()
     },
+    index: String::new,
     drop: || "DROP TABLE IF EXISTS word;".to_owned(),
 };
 

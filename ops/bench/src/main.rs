@@ -18,6 +18,9 @@ use blotter_record::Presentation;
 use clap::Parser;
 use rayon::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Statements a commit, where that is given.
 const BATCH: usize = 256;
 const CALLERS: usize = 64;

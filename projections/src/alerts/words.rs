@@ -7,7 +7,7 @@ use blotter_record::{Event, Hash, Id, Json, Statement};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::catch_up::{Batch, Layout, Projection, Saving};
-use crate::table::{Cell, Digester, Row, Table, int, put, table, text};
+use crate::table::{Cell, Change, Digester, Row, Table, int, save, table, text};
 use crate::views::{Source, View, ViewError, Views, over, signed};
 
 /// Characters of a word; of a longer one the first so many are kept.
@@ -90,52 +90,56 @@ pub(crate) static LAYOUT: Layout = Layout {
     name: "alert_words",
     version: 1,
     create: || TABLES.iter().map(|table| table.create()).collect(),
+    index: || TABLES.iter().map(|table| table.index()).collect(),
     drop: || TABLES.iter().map(|table| table.drop()).collect(),
 };
 
 /// The fold behind the view.
 pub(crate) struct AlertRows;
 
-enum Change {
-    Put(Row),
-    /// A value leaves, of the entry of that number.
-    Erase(u64, String),
-    /// All that an entry said leaves.
-    Remove(u64),
+/// What leaves the view.
+enum Leaving {
+    /// A value of the entry of that number.
+    Value(u64, String),
+    /// All that an entry said.
+    Entry(u64),
 }
 
 impl<S: Source> Projection<S> for AlertRows {
     fn fold(&mut self, source: &S, batch: &Batch<'_>) -> Result<Saving, S::Error> {
-        let mut changes = Vec::new();
+        let (mut said, mut leaving) = (Vec::new(), Vec::new());
         for entry in batch.entries {
             let Some((_, statement)) = &entry.said else { continue };
             match statement.event.known() {
                 Some(Event::AlertReceived | Event::ReportReceived) => {
                     let values = batch.values(source)?.get(&entry.seq).map_or(&[][..], Vec::as_slice);
-                    changes.extend(Said::of(entry.seq, statement, values).rows().into_iter().map(Change::Put));
+                    said.extend(Said::of(entry.seq, statement, values).rows().into_iter().map(Change::Put));
                 }
                 Some(Event::ErasureExecuted) => {
                     for item in statement.facts.items("items") {
                         let seq = source.seq_of(&item.jti)?;
-                        changes.extend(seq.map(|seq| Change::Erase(seq, item.field.clone())));
+                        leaving.extend(seq.map(|seq| Leaving::Value(seq, item.field.clone())));
                     }
                 }
                 Some(Event::EntryExpunged) => {
                     let seq = statement.facts.int("seq").and_then(|seq| u64::try_from(seq).ok());
-                    changes.extend(seq.map(Change::Remove));
+                    leaving.extend(seq.map(Leaving::Entry));
                 }
                 _ => {}
             }
         }
-        Ok(Box::new(move |tx| changes.iter().try_for_each(|change| save(tx, change))))
+        // What leaves was said before.
+        Ok(Box::new(move |tx| {
+            save(tx, said)?;
+            leaving.iter().try_for_each(|leaving| take(tx, leaving))
+        }))
     }
 }
 
-fn save(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
-    match change {
-        Change::Put(row) => put(tx, row),
-        Change::Erase(seq, field) => erase(tx, *seq, field),
-        Change::Remove(seq) => remove(tx, *seq),
+fn take(tx: &Transaction<'_>, leaving: &Leaving) -> rusqlite::Result<()> {
+    match leaving {
+        Leaving::Value(seq, field) => erase(tx, *seq, field),
+        Leaving::Entry(seq) => remove(tx, *seq),
     }
 }
 
@@ -244,7 +248,7 @@ fn erase(tx: &Transaction<'_>, seq: u64, field: &str) -> rusqlite::Result<()> {
         "description" => said.description = None,
         _ => return Ok(()),
     }
-    said.rows().iter().try_for_each(|row| put(tx, row))
+    save(tx, said.rows().into_iter().map(Change::Put).collect())
 }
 
 fn remove(tx: &Transaction<'_>, seq: u64) -> rusqlite::Result<()> {

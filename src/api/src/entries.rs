@@ -172,18 +172,11 @@ fn page(
         finder.seqs(store, filter, (from, end), query.newest, limit)?
     };
     let mut entries = Vec::with_capacity(seqs.len());
-    for run in seqs.chunk_by(|a, b| a.abs_diff(*b) == 1) {
-        let (first, last) = (run[0], run[run.len() - 1]);
-        let mut found = read::entries(store, first.min(last), run.len())?;
-        if first > last {
-            found.reverse();
-        }
-        for entry in found {
-            let view = view(app, store, &shown, caller, reads, entry)?;
-            // Who asks for what they may not see is not told that it is there.
-            if view.withheld.is_none() || filter.is_empty() {
-                entries.push(view);
-            }
+    for entry in read::entries_at(store, &seqs, |entry| entry)? {
+        let view = view(app, store, &shown, caller, reads, entry)?;
+        // Who asks for what they may not see is not told that it is there.
+        if view.withheld.is_none() || filter.is_empty() {
+            entries.push(view);
         }
     }
     let last = seqs.last().filter(|_| seqs.len() == limit);

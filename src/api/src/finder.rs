@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use blotter_ledger::{Error, Read, read};
+use blotter_ledger::read::{self, ReadEntry};
+use blotter_ledger::{Error, Read};
 use blotter_projections::{Filter, LogEntry, LogIndex, Row, Source, VIEWS, Values, ViewError};
 use blotter_record::{Disclosure, Hash, Id, Jti};
 
@@ -122,14 +123,11 @@ impl Source for Log<'_> {
     }
 
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
-        let entries = read::entries(self.0, from, limit)?;
-        Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
+        read::entries_as(self.0, from, limit, log_entry)
     }
 
     fn stream(&self, stream: &Id, from_n: u64, limit: usize) -> Result<Vec<LogEntry>, Error> {
-        let seqs = self.0.stream_seqs(stream, from_n, limit)?;
-        let entries = read::entries_at(self.0, &seqs)?;
-        Ok(entries.into_iter().map(|e| LogEntry { seq: e.stored.seq, leaf: e.stored.leaf, said: e.said }).collect())
+        read::entries_at(self.0, &self.0.stream_seqs(stream, from_n, limit)?, log_entry)
     }
 
     fn values_between(&self, from: u64, end: u64) -> Result<Vec<(u64, Values)>, Error> {
@@ -148,4 +146,8 @@ impl Source for Log<'_> {
     fn seq_of(&self, jti: &Jti) -> Result<Option<u64>, Error> {
         Ok(self.0.seq_of(jti)?)
     }
+}
+
+fn log_entry(entry: ReadEntry) -> LogEntry {
+    LogEntry { seq: entry.stored.seq, leaf: entry.stored.leaf, said: entry.said }
 }

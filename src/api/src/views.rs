@@ -61,7 +61,8 @@ impl Views {
         }
         let size = store.size()?;
         if !self.followed.load(Ordering::Relaxed) {
-            catch_up(&self.path, store, size, &mut None).map_err(|error| unusable(error.to_string()))?;
+            Rows::open(&self.path, View::ALL, &Log(store), &mut |_, _| {})
+                .map_err(|error| unusable(error.to_string()))?;
         } else if self.wait(size) < size {
             return Err(Problem::new("busy", "the views are behind the log").retry_after(WAIT_MS_MAX));
         }
@@ -141,11 +142,13 @@ fn rest(what: &str, why: &str, rows: &mut Option<Rows>) {
 
 /// Brings all views to the head, or to `end`; what `rows` remembers makes that quick.
 fn catch_up(path: &Path, store: &dyn Read, end: u64, rows: &mut Option<Rows>) -> Result<u64, ViewError<Error>> {
-    let log = Until::new(Log(store), end);
-    let mut quiet = |_, _| {};
-    match rows {
-        Some(rows) => rows.catch_up(&log, &mut quiet)?,
-        None => *rows = Some(Rows::open(path, View::ALL, &log, &mut quiet)?),
+    let rows = match rows {
+        Some(rows) => rows,
+        None => rows.insert(Rows::begin(path, View::ALL)?),
+    };
+    rows.catch_up(&Until::new(Log(store), end), &mut |_, _| {})?;
+    if rows.size() < end {
+        rows.index()?;
     }
-    Ok(rows.as_ref().map_or(0, Rows::size))
+    Ok(rows.size())
 }

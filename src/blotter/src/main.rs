@@ -28,6 +28,9 @@ use clap::{Parser, Subcommand};
 use crate::context::{Context, Globals};
 use crate::out::{Out, Tone};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done; for verify: everything verified

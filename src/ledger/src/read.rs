@@ -1,6 +1,8 @@
 //! Reading a ledger: entries with their statements, receipts, the keyring. Everything here works on a store that some
 //! other process is writing, too. Nothing read here is proven unless it says so; `blotter verify` proves.
 
+use std::sync::mpsc::channel;
+
 use blotter_keys::checkpoint::UnverifiedCheckpoint;
 use blotter_keys::judge::Said;
 use blotter_keys::keyring::Keyring;
@@ -8,7 +10,6 @@ use blotter_keys::merkle::{self, Frontier};
 use blotter_keys::note::SignedNote;
 use blotter_keys::tlog_proof::TlogProof;
 use blotter_record::{Entry, Hash, Json, Statement};
-use rayon::prelude::*;
 
 use crate::Error;
 use crate::store::{Read, StoreError, Stored, Tree, tree_error};
@@ -17,6 +18,8 @@ use crate::store::{Read, StoreError, Stored, Tree, tree_error};
 const TILE: u64 = 256;
 /// From so many entries on, all cores read them.
 const PARALLEL_MIN: usize = 64;
+/// Entries that one core reads at once.
+const SLICE: usize = 512;
 
 /// An entry and the statement in it.
 #[derive(Debug, Clone)]
@@ -32,32 +35,92 @@ pub struct ReadEntry {
 /// # Errors
 /// If the store can't be read, or one of them is no entry.
 pub fn entries(store: &dyn Read, from: u64, limit: usize) -> Result<Vec<ReadEntry>, Error> {
-    let stored = store.entries(from, limit)?;
-    if stored.len() < PARALLEL_MIN {
-        return stored.into_iter().map(|stored| Ok(read(stored)?)).collect();
-    }
-    stored.into_par_iter().map(|stored| Ok(read(stored)?)).collect()
+    entries_as(store, from, limit, |entry| entry)
 }
 
-/// Reads the entries of these seqs, which rise; runs of them in one go.
+/// The same, and makes something of each.
+///
+/// # Errors
+/// As [`entries`].
+pub fn entries_as<T: Send>(
+    store: &dyn Read,
+    from: u64,
+    limit: usize,
+    make: impl Fn(ReadEntry) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let (mut from, mut left) = (from, limit);
+    let next = || {
+        let slice = store.entries(from, left.min(SLICE))?;
+        from = slice.last().map_or(from, |last| last.seq + 1);
+        // Where there are fewer, the log ends.
+        left = if slice.len() < SLICE { 0 } else { left - slice.len() };
+        Ok(slice)
+    };
+    sliced(next, make)
+}
+
+/// Reads the entries of these seqs, which rise or fall, runs of them in one go, and makes something of each.
 ///
 /// # Errors
 /// If the store can't be read, or one of them is not there, or is no entry.
-pub fn entries_at(store: &dyn Read, seqs: &[u64]) -> Result<Vec<ReadEntry>, Error> {
-    let mut stored = Vec::with_capacity(seqs.len());
-    for run in seqs.chunk_by(|a, b| a + 1 == *b) {
-        let found = store.entries(run[0], run.len())?;
-        if let Some((seq, _)) =
-            run.iter().zip(0..).find(|(seq, n)| found.get(*n).is_none_or(|found| found.seq != **seq))
-        {
-            return Err(Error::Corrupt { seq: *seq, what: "not there".into() });
+pub fn entries_at<T: Send>(
+    store: &dyn Read,
+    seqs: &[u64],
+    make: impl Fn(ReadEntry) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let mut slices = seqs.chunks(SLICE);
+    let next = || {
+        let seqs = slices.next().unwrap_or_default();
+        let mut slice = Vec::with_capacity(seqs.len());
+        for run in seqs.chunk_by(|a, b| a.abs_diff(*b) == 1) {
+            let (first, last) = (run[0], run[run.len() - 1]);
+            let mut found = store.entries(first.min(last), run.len())?;
+            if first > last {
+                found.reverse();
+            }
+            if let Some((seq, _)) =
+                run.iter().zip(0..).find(|(seq, n)| found.get(*n).is_none_or(|found| found.seq != **seq))
+            {
+                return Err(StoreError::Corrupt { seq: *seq, what: "not there".into() });
+            }
+            slice.append(&mut found);
         }
-        stored.extend(found);
+        Ok(slice)
+    };
+    sliced(next, make)
+}
+
+/// What is made of entries that come in slices until one is empty. All cores work on what was read while more is read.
+fn sliced<T: Send>(
+    mut next: impl FnMut() -> Result<Vec<Stored>, StoreError>,
+    make: impl Fn(ReadEntry) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let all = |slice: Vec<Stored>| -> Result<Vec<T>, StoreError> {
+        slice.into_iter().map(|stored| Ok(make(read(stored)?))).collect()
+    };
+    let first = next()?;
+    if first.len() < PARALLEL_MIN {
+        return Ok(all(first)?);
     }
-    if stored.len() < PARALLEL_MIN {
-        return stored.into_iter().map(|stored| Ok(read(stored)?)).collect();
+    let (done, slices) = channel::<(usize, Result<Vec<T>, StoreError>)>();
+    rayon::in_place_scope(|scope| {
+        let (mut slice, mut index) = (first, 0);
+        while !slice.is_empty() {
+            let (done, all) = (done.clone(), &all);
+            // Whoever receives it is there until the end of the scope.
+            scope.spawn(move |_| drop(done.send((index, all(slice)))));
+            (slice, index) = (next()?, index + 1);
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    drop(done);
+    let mut slices: Vec<_> = slices.into_iter().collect();
+    slices.sort_unstable_by_key(|(index, _)| *index);
+    let mut found = Vec::with_capacity(slices.len() * SLICE);
+    for (_, slice) in slices {
+        found.append(&mut slice?);
     }
-    stored.into_par_iter().map(|stored| Ok(read(stored)?)).collect()
+    Ok(found)
 }
 
 fn read(stored: Stored) -> Result<ReadEntry, StoreError> {

@@ -300,14 +300,14 @@ fn no_nul<E: de::Error>(text: &str) -> Result<(), E> {
 fn seen_before<'a>(
     object: &[(Cow<'a, str>, JsonIn<'a>)],
     sorted: &mut Option<BTreeSet<Cow<'a, str>>>,
-    name: &Cow<'a, str>,
+    name: &str,
 ) -> bool {
     const SEARCHED_THROUGH_MAX: usize = 32;
     if object.len() < SEARCHED_THROUGH_MAX {
         return object.iter().any(|(other, _)| other == name);
     }
     let names = sorted.get_or_insert_with(|| object.iter().map(|(name, _)| name.clone()).collect());
-    !names.insert(name.clone())
+    !names.insert(Cow::Owned(name.to_owned()))
 }
 
 #[cfg(test)]

@@ -141,10 +141,9 @@ impl Statement {
                 ),
             ));
         }
-        let mut parts = jws.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        // From both ends, as only the payload is long; a fourth part is no payload either.
+        let ends = jws.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
+        let Some((header, (payload, signature))) = ends else {
             return Err(fail("not three parts joined by dots"));
         };
         let kid = read_header(&decode_part("the header", header)?)?;

@@ -280,7 +280,7 @@ impl<'a> List<'a> {
 
     /// Prints these entries; the index proposes, the filter decides.
     fn print(&mut self, seqs: &[u64], filter: &Filter, keyring: &Keyring) -> Result<()> {
-        let entries = entries_at(self.rows.store, seqs)?;
+        let entries = read::entries_at(self.rows.store, seqs, |entry| entry)?;
         let admitted: Vec<_> = entries.iter().filter(|entry| admits(filter, entry)).collect();
         self.write(&admitted, keyring)
     }
@@ -324,23 +324,6 @@ fn admits(filter: &Filter, entry: &ReadEntry) -> bool {
         Some((placed, statement)) => filter.is_empty() || filter.admits(&Row::of(placed, statement)),
         None => filter.is_empty(),
     }
-}
-
-/// The entries with these seqs, which ascend or descend; neighbours are read together.
-fn entries_at(store: &dyn Read, seqs: &[u64]) -> Result<Vec<ReadEntry>> {
-    let mut entries = Vec::with_capacity(seqs.len());
-    for run in seqs.chunk_by(|a, b| a.abs_diff(*b) == 1) {
-        let (first, last) = (run[0], run[run.len() - 1]);
-        let mut found = read::entries(store, first.min(last), run.len())?;
-        if first > last {
-            found.reverse();
-        }
-        if found.len() != run.len() {
-            return Err(Error::Corrupt { seq: first.min(last), what: "not there, or one behind it".into() }.into());
-        }
-        entries.append(&mut found);
-    }
-    Ok(entries)
 }
 
 /// Shows new entries as they come, until somebody stops it.
