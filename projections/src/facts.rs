@@ -23,7 +23,7 @@ use crate::views::{LogEntry, Source, View, ViewError, Views, facts_size, over, r
 /// Streams whose rows are made at once for a digest.
 const DIGEST_STREAMS: usize = 4_096;
 /// Streams of a generation of remembered states.
-const GENERATION_STATES: usize = 8_000;
+const GENERATION_STATES: usize = 12_000;
 
 /// The tables of facts, in the order of their digest.
 pub fn tables() -> impl Iterator<Item = &'static Table> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blotter_record::{Entry, Hash, Id, Json, Jti, Statement};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +22,8 @@ const BUSY_MS_MAX: u64 = 2_000;
 /// Pages of the file that are kept in memory, in KiB; and while indexes are made.
 const PAGES_KIB: i64 = 64 * 1024;
 const SORTED_KIB: i64 = 16 * 1024;
+/// Statements that are kept prepared: two a table, and some more.
+const STATEMENTS: usize = 128;
 /// The format of the table of positions.
 const FORMAT: i64 = 1;
 
@@ -264,8 +267,16 @@ pub enum ViewError<E> {
 pub fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    steady(&db)?;
     Ok(db)
+}
+
+/// What every connection has. A statement is planned once and stays prepared: without this, the planner looks at each new
+/// bound of a range.
+fn steady(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Whether the views in a file are of another version of this program than theirs now: they can still be read, as far as
@@ -327,7 +338,7 @@ fn connect_anew(path: &Path) -> rusqlite::Result<Connection> {
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     make_private(path);
     let db = Connection::open(path)?;
-    db.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    steady(&db)?;
     db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // Whatever a power loss takes is folded again.
     db.pragma_update(None, "synchronous", "normal")?;

@@ -13,7 +13,7 @@ use blotter_bench::stories::{STORY_STATEMENTS, long_story, stories};
 use blotter_bench::{load, per_second};
 use blotter_ledger::Ledger;
 use blotter_projections::{
-    IncidentQuery, Moment, Sort, View, Views, case_as_of, fold_and_digest, list_incidents, read_only,
+    IncidentQuery, Moment, Sort, Until, View, Views, case_as_of, fold_and_digest, list_incidents, read_only,
 };
 use blotter_record::Id;
 
@@ -42,7 +42,7 @@ pub(crate) fn measure(entries: usize, root: &Path) -> Result<()> {
         first += CHUNK_STORIES;
     }
     drop(ledger);
-    for what in ["views-fold", "views-without-words", "views"] {
+    for what in ["views-fold", "views-without-words", "views", "views-asked", "views-followed"] {
         let child = Command::new(std::env::current_exe()?)
             .args(["--memory-of", what, "--dir"])
             .arg(root.join("views"))
@@ -50,8 +50,7 @@ pub(crate) fn measure(entries: usize, root: &Path) -> Result<()> {
         ensure!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
         print!("{}", String::from_utf8_lossy(&child.stdout));
     }
-    ask(&fixture, first)?;
-    follow(&fixture, first)
+    Ok(())
 }
 
 fn append(ledger: &Ledger, texts: &[String]) -> Result<()> {
@@ -61,9 +60,14 @@ fn append(ledger: &Ledger, texts: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// One way of folding, in a process of its own, so that its memory is its own.
+/// One thing in a process of its own, so that its memory is its own. What is asked and followed needs the views.
 pub(crate) fn memory_of(what: &str, root: &Path) -> Result<()> {
     let fixture = Fixture::at(root)?;
+    match what {
+        "views-asked" => return ask(&fixture),
+        "views-followed" => return follow(&fixture),
+        _ => {}
+    }
     let store = blotter_ledger::Sqlite::open(&fixture.dir.join("ledger.db"))?;
     let (log, path) = (Log(&store), fixture.dir.join(format!("{what}.db")));
     let size = blotter_ledger::Read::size(&store)?;
@@ -86,7 +90,16 @@ pub(crate) fn memory_of(what: &str, root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn ask(fixture: &Fixture, count: usize) -> Result<()> {
+/// How many stories are told.
+fn told(fixture: &Fixture) -> Result<usize> {
+    let db = read_only(&fixture.dir.join("views.db"))?;
+    let count: i64 =
+        db.query_row("SELECT count(*) FROM incident WHERE id LIKE 'incident/B-%'", [], |row| row.get(0))?;
+    Ok(usize::try_from(count)?)
+}
+
+fn ask(fixture: &Fixture) -> Result<()> {
+    let count = told(fixture)?;
     let store = blotter_ledger::Sqlite::open(&fixture.dir.join("ledger.db"))?;
     let log = Log(&store);
     let size = blotter_ledger::Read::size(&store)?;
@@ -143,7 +156,8 @@ fn ask(fixture: &Fixture, count: usize) -> Result<()> {
 }
 
 /// Entries come in at a steady rate; of each, how long until the views have it.
-fn follow(fixture: &Fixture, first: usize) -> Result<()> {
+fn follow(fixture: &Fixture) -> Result<()> {
+    let first = told(fixture)?;
     let ledger = fixture.open()?;
     let seen = fixture.seen(&ledger)?;
     let count = FOLLOWED_PER_SECOND * FOLLOWED_SECONDS;
@@ -156,11 +170,11 @@ fn follow(fixture: &Fixture, first: usize) -> Result<()> {
             while !over.load(Ordering::Relaxed) {
                 ledger.wait_beyond(followed.load(Ordering::Relaxed), Duration::from_millis(100));
                 let size = ledger.read(|store| {
-                    let (log, mut quiet) = (Log(store), |_, _| {});
                     let mut caught = || -> Result<u64> {
+                        let log = Until::new(Log(store), store.size()?);
                         match &mut rows {
-                            Some(rows) => rows.catch_up(&log, &mut quiet)?,
-                            None => rows = Some(Views::open(&views, View::ALL, &log, &mut quiet)?),
+                            Some(rows) => rows.catch_up(&log, &mut |_, _| {})?,
+                            None => rows = Some(Views::open(&views, View::ALL, &log, &mut |_, _| {})?),
                         }
                         Ok(rows.as_ref().map_or(0, Views::size))
                     };

@@ -359,7 +359,7 @@ fn a_stream_whose_state_was_forgotten_meanwhile_is_read_again() {
     let triaged = vec![("disposition", "investigate".into()), ("criteria_version", "3".into())];
     book.say(ANN, "alert.triaged", &[ALERTS[0]], triaged);
     // More streams than two generations of remembered states hold, which batches touch in turn.
-    for n in 0..33_000 {
+    for n in 0..40_000 {
         receive(&mut book, &format!("alert/01890000-0000-7000-8000-{n:012}"), 2, "2025-11-01T00:00:00Z");
     }
     book.say(ANN, "alert.dismissed", &[ALERTS[0]], vec![("verdict", "benign".into())]);

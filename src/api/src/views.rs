@@ -140,14 +140,16 @@ fn rest(what: &str, why: &str, rows: &mut Option<Rows>) {
     std::thread::sleep(Duration::from_millis(REST_MS));
 }
 
-/// Brings all views to the head, or to `end`; what `rows` remembers makes that quick.
+/// Brings all views to the head as it is now, or to `end`; what `rows` remembers makes that quick.
 fn catch_up(path: &Path, store: &dyn Read, end: u64, rows: &mut Option<Rows>) -> Result<u64, ViewError<Error>> {
     let rows = match rows {
         Some(rows) => rows,
         None => rows.insert(Rows::begin(path, View::ALL)?),
     };
-    rows.catch_up(&Until::new(Log(store), end), &mut |_, _| {})?;
-    if rows.size() < end {
+    // Not to what comes meanwhile: whoever waits is to be told soon.
+    let head = store.size().map_err(|error| ViewError::Source(error.into()))?;
+    rows.catch_up(&Until::new(Log(store), end.min(head)), &mut |_, _| {})?;
+    if rows.size() >= head {
         rows.index()?;
     }
     Ok(rows.size())

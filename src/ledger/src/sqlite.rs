@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use blotter_keys::judge::{Blocking, StreamState};
 use blotter_record::{Disclosure, Hash, Id, Jti, limits::DISCLOSURES_MAX};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::prepare::BlobRef;
@@ -16,6 +17,8 @@ const SCHEMA: &str = include_str!("schema.sql");
 const APPLICATION_ID: i64 = 0x626c_6f74;
 const SCHEMA_VERSION: i64 = 1;
 const CACHE_KIB: i64 = 32 * 1024;
+/// Statements that are kept prepared.
+const STATEMENTS: usize = 64;
 
 /// A ledger's database.
 pub struct Sqlite {
@@ -34,6 +37,7 @@ impl Sqlite {
             return Err(failed(format!("{} exists already", path.display())));
         }
         let db = Connection::open(path).map_err(|e| failed(e.to_string()))?;
+        steady(&db).map_err(|e| failed(e.to_string()))?;
         let store = Self { path: path.to_owned(), db };
         store.configure()?;
         store.db.execute_batch(SCHEMA).map_err(|e| failed(e.to_string()))?;
@@ -83,6 +87,7 @@ impl Sqlite {
         if (id, version) != (APPLICATION_ID, SCHEMA_VERSION) {
             return Err(failed(format!("{} is not the database of a ledger of format 1", path.display())));
         }
+        steady(&db).map_err(|e| failed(e.to_string()))?;
         db.pragma_update(None, "trusted_schema", false).map_err(|e| failed(e.to_string()))?;
         db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(|e| failed(e.to_string()))?;
         Ok(Self { path: path.to_owned(), db })
@@ -166,6 +171,12 @@ impl Sqlite {
             .and_then(|mut statement| statement.query_map(params, read)?.collect())
             .map_err(|e| failed(what)(reason(&e)))
     }
+}
+
+/// A statement is planned once and stays prepared: without this, the planner looks at each new bound of a range.
+fn steady(db: &Connection) -> rusqlite::Result<()> {
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 impl Read for Sqlite {
