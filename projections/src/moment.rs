@@ -6,6 +6,7 @@ use blotter_record::{Event, Id, Instant, Jti, Precision, Statement};
 use chrono::{DateTime, Months, TimeDelta};
 use std::collections::{BTreeSet, HashMap};
 
+use crate::catch_up::drop_elsewhere;
 use crate::incidents::Case;
 use crate::views::Source;
 
@@ -59,6 +60,7 @@ pub fn case_as_of<S: Source>(source: &S, incident: &Id, moment: Moment) -> Resul
             }
         }
     }
+    drop_elsewhere(told);
     Ok(case)
 }
 

@@ -443,3 +443,32 @@ fn an_open_incident_of_a_severity_on_the_path_is_owed_an_escalation_until_there_
     book.say(ANN, "retraction.recorded", &[INCIDENTS[0]], vec![("of", severe.as_str().into())]);
     assert!(escalations(&book).is_empty());
 }
+
+#[test]
+fn indexes_are_made_at_the_end_and_again_when_tables_were_made_anew() {
+    let indexes = |views: &Views| -> i64 {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+        views.db().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let book = |text: &str| {
+        let mut book = Book::default();
+        receive(&mut book, ALERTS[0], 4, text);
+        book.log
+    };
+    let (dir, log) = (tempfile::tempdir().unwrap(), book("2025-11-01T00:00:00Z"));
+    let whole = Views::open(&dir.path().join("whole.db"), View::ALL, &log, &mut |_, _| ()).unwrap();
+    let all = indexes(&whole);
+    assert!(all > 20, "{all}");
+
+    let mut views = Views::begin::<String>(&dir.path().join("views.db"), View::ALL).unwrap();
+    views.catch_up(&log, &mut |_, _| ()).unwrap();
+    assert_eq!(indexes(&views), 0);
+    views.index::<String>().unwrap();
+    assert_eq!(indexes(&views), all);
+    // Another log: its tables are new.
+    let other = book("2025-11-02T00:00:00Z");
+    views.catch_up(&other, &mut |_, _| ()).unwrap();
+    assert_eq!(indexes(&views), 0);
+    views.index::<String>().unwrap();
+    assert_eq!(indexes(&views), all);
+}
