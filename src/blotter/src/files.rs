@@ -15,9 +15,9 @@ pub(crate) enum Mode {
 }
 
 /// Writes a file, in place of one that is there. When this returns, it survives power loss.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     let temporary = temporary(path)?;
-    write_new(&temporary, bytes, Mode::Public).and_then(|()| Ok(fs::rename(&temporary, path)?)).map_err(|e| {
+    write_new(&temporary, bytes, mode).and_then(|()| Ok(fs::rename(&temporary, path)?)).map_err(|e| {
         let _ = fs::remove_file(&temporary);
         e.context(path.display().to_string())
     })?;
@@ -80,8 +80,8 @@ mod tests {
     fn a_file_appears_whole_or_not_at_all_and_publishing_never_replaces() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        write(&path, b"one").unwrap();
-        write(&path, b"two").unwrap();
+        write(&path, b"one", Mode::Public).unwrap();
+        write(&path, b"two", Mode::Public).unwrap();
         let built = temporary(&path).unwrap();
         write_new(&built, b"three", Mode::Private).unwrap();
         assert!(publish_new(&built, &path).is_err());
@@ -90,6 +90,6 @@ mod tests {
         publish_new(&built, &other).unwrap();
         assert_eq!((fs::read(&other).unwrap(), built.exists()), (b"three".to_vec(), false));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
-        assert!(write(&dir.path().join("nowhere/file"), b"").is_err());
+        assert!(write(&dir.path().join("nowhere/file"), b"", Mode::Public).is_err());
     }
 }

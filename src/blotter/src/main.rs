@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod examine;
 mod files;
+mod filters;
 mod keystore;
 mod out;
 mod own_keys;
@@ -23,7 +24,7 @@ mod when;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::out::{Out, Tone};
@@ -78,6 +79,7 @@ enum Command {
     Log(commands::log::Log),
     Timeline(commands::timeline::Timeline),
     Search(commands::search::Search),
+    Filter(commands::filter::Filter),
     Replay(commands::replay::Replay),
     Sql(commands::sql::Sql),
     Alert(Box<commands::alert::Alert>),
@@ -111,13 +113,21 @@ pub(crate) enum Exit {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let context = Context::new(cli.globals);
-    let exit = match run(&context, cli.command) {
+    let typed = Cli::command().get_matches();
+    let globals = Globals::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
+    let context = Context::new(globals);
+    let exit = match filtered(&context, typed) {
         Ok(exit) => exit,
         Err(error) => report(&context.out, &error),
     };
     ExitCode::from(exit as u8)
+}
+
+/// Saves what the command wants saved, and runs it with the saved filter that it names.
+fn filtered(context: &Context, typed: ArgMatches) -> anyhow::Result<Exit> {
+    let matches = filters::applied(context, typed)?;
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    run(context, cli.command)
 }
 
 fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
@@ -142,6 +152,7 @@ fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Incident(args) => commands::incident::run(context, &args)?,
         Command::Log(args) => commands::log::run(context, &args)?,
         Command::Timeline(args) => commands::timeline::run(context, &args)?,
+        Command::Filter(args) => commands::filter::run(context, &args)?,
         Command::Search(args) => commands::search::run(context, &args)?,
         Command::Replay(args) => return commands::replay::run(context, &args),
         Command::Sql(args) => commands::sql::run(context, &args)?,

@@ -83,9 +83,7 @@ fn write_file(context: &Context, server: &Server, extension: &str, members: &[(&
     std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     let all = std::iter::once(("server", server.as_str())).chain(members.iter().copied());
     let json = Json::Object(all.map(|(name, value)| (name.to_owned(), value.into())).collect());
-    let temporary = files::temporary(&path)?;
-    files::write_new(&temporary, json.to_text().as_bytes(), Mode::Private)?;
-    std::fs::rename(&temporary, &path).with_context(|| path.display().to_string())
+    files::write(&path, json.to_text().as_bytes(), Mode::Private)
 }
 
 fn member<'a>(json: &'a Json, name: &str) -> Option<&'a str> {

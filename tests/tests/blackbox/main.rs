@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod demo;
 mod examples;
+mod filters;
 mod following;
 mod forward;
 mod gates;

@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, args: &AnchorArgs) -> Result<()> {
         None => context.out.result(&json, || anchor.to_string()),
         Some(path) => {
             check_replaces(&reader, path)?;
-            files::write(path, anchor.to_string().as_bytes())?;
+            files::write(path, anchor.to_string().as_bytes(), files::Mode::Public)?;
             context
                 .out
                 .result(&json, || format!("Wrote {}: {} entries of {}.", path.display(), anchor.size, anchor.origin));

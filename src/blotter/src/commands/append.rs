@@ -339,7 +339,11 @@ impl Run<'_> {
         }
         if let Some(dir) = self.receipts {
             let text = receipt.map_or_else(|| self.place.receipt(seq), Ok)?;
-            files::write(&dir.join(format!("{seq}.receipt.json")), format!("{text}\n").as_bytes())?;
+            files::write(
+                &dir.join(format!("{seq}.receipt.json")),
+                format!("{text}\n").as_bytes(),
+                files::Mode::Public,
+            )?;
         }
         let json = json!({ "file": line.file, "line": line.number, "seq": seq, "repeated": repeated });
         self.context.out.result(&json, || {

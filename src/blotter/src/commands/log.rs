@@ -15,6 +15,7 @@ use blotter_record::Instant;
 use clap::Args;
 
 use crate::context::{Context, now_us};
+use crate::filters::Saved;
 use crate::people::{People, actor_meant};
 use crate::row::{Columns, Rows, to_json};
 use crate::session::Reader;
@@ -96,6 +97,9 @@ pub(crate) struct Log {
 
     #[command(flatten)]
     zone: Zone,
+
+    #[command(flatten)]
+    saved: Saved,
 }
 
 pub(crate) fn run(context: &Context, args: &Log) -> Result<()> {

@@ -9,6 +9,7 @@ pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod filter;
 pub(crate) mod forward;
 pub(crate) mod import;
 pub(crate) mod incident;

@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::filters::{FILTER, Saved};
 use crate::out::{Tone, cut, plain};
 use crate::people::People;
 use crate::row::{Columns, Rows, to_json};
@@ -28,7 +29,7 @@ const SHOWN_LEN_MAX: usize = 160;
 #[derive(Debug, Args)]
 pub(crate) struct Search {
     /// Words
-    #[arg(value_name = "WORD", required = true)]
+    #[arg(value_name = "WORD", required_unless_present = FILTER)]
     words: Vec<String>,
 
     /// Only entries before this one: the page behind the one that ends with it
@@ -41,6 +42,9 @@ pub(crate) struct Search {
 
     #[command(flatten)]
     zone: Zone,
+
+    #[command(flatten)]
+    saved: Saved,
 }
 
 pub(crate) fn run(context: &Context, args: &Search) -> Result<()> {

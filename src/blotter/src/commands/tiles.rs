@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context, args: &Tiles) -> Result<()> {
             write_bundle(&*reader.store, &args.out, &bundle, &expunged, &mut done)?;
         }
     }
-    files::write(&published, note.note().to_string().as_bytes())?;
+    files::write(&published, note.note().to_string().as_bytes(), files::Mode::Public)?;
     remove_partials(&args.out, size, &mut done)?;
     let json = json!({
         "dir": args.out, "size": size, "root": head.root().to_string(), "written": done.written, "kept": done.kept,
@@ -143,7 +143,7 @@ fn write_bundle(store: &dyn Read, out: &Path, bundle: &Bundle, expunged: &HashSe
 fn write(path: &Path, bytes: &[u8], done: &mut Done) -> Result<()> {
     let parent = path.parent().context("a tile's path has a directory")?;
     fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
-    files::write(path, bytes)?;
+    files::write(path, bytes, files::Mode::Public)?;
     done.written += 1;
     Ok(())
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::{Correlation, Window};
 use crate::as_of::AsRecorded;
 use crate::context::{Context, now_us};
+use crate::filters::Saved;
 use crate::out::{Tone, cut, plain};
 use crate::session::Reader;
 use crate::views;
@@ -71,6 +72,9 @@ pub(super) struct List {
 
     #[command(flatten)]
     then: AsRecorded,
+
+    #[command(flatten)]
+    saved: Saved,
 }
 
 /// Show which alerts may be one incident, and why

@@ -125,7 +125,7 @@ impl Spool {
     /// The server won't ever take it: moves it out of the way, with the reason beside it.
     pub(super) fn refuse(&self, waiting: &Waiting, problem: &str) -> Result<PathBuf> {
         let path = self.refused_dir().join(&waiting.0);
-        files::write(&path.with_extension("problem.txt"), problem.as_bytes())?;
+        files::write(&path.with_extension("problem.txt"), problem.as_bytes(), Mode::Public)?;
         fs::rename(self.path_of(waiting), &path).with_context(|| path.display().to_string())?;
         files::sync_parent(&path)?;
         files::sync_parent(&self.path_of(waiting))?;
@@ -165,7 +165,7 @@ impl Spool {
         match outage {
             Some(Outage { failures, until_us, asked }) => {
                 let who = if asked { ASKED } else { "failed" };
-                files::write(&path, format!("{failures} {until_us} {who}\n").as_bytes())
+                files::write(&path, format!("{failures} {until_us} {who}\n").as_bytes(), Mode::Public)
             }
             None => match fs::remove_file(&path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => Err(e).with_context(|| path.display().to_string()),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::as_of::past;
 use crate::context::{Context, now_us};
+use crate::filters::Saved;
 use crate::people::{People, actor_meant};
 use crate::session::Reader;
 use crate::views;
@@ -78,6 +79,9 @@ pub(super) struct List {
 
     #[command(flatten)]
     zone: Zone,
+
+    #[command(flatten)]
+    saved: Saved,
 }
 
 fn cursor(text: &str) -> Result<Cursor, String> {
