@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use blotter_process::{Incident, Phase, Said};
 use blotter_record::{Decision, Event, Id, Precision};
 
+use crate::custody::Link;
 use crate::table::{Cell, Row, Table, int, table, text};
 
 /// An incident as the view follows it: its state, and what the state does not keep.
@@ -20,7 +21,7 @@ pub struct Case {
     /// Decisions that were taken in it, in their order.
     pub decisions: Vec<Decided>,
     /// What was done with its evidence, in its order.
-    pub custody: Vec<Held>,
+    pub custody: Vec<Link>,
     /// When its newest severity was assessed, in microseconds since 1970.
     pub severity_us: Option<i64>,
 }
@@ -40,27 +41,6 @@ pub struct Decided {
     pub slipped: Option<u64>,
     /// Whether it was taken back.
     pub retracted: bool,
-}
-
-/// A link of a chain of custody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Its entry.
-    pub seq: u64,
-    /// The evidence.
-    pub evidence: Id,
-    /// What was done.
-    pub event: &'static str,
-    /// Who says so.
-    pub by: String,
-    /// To whom it was given.
-    pub to: Option<String>,
-    /// What for, or by which method.
-    pub purpose: Option<String>,
-    /// Whether a check of its hash found it unchanged.
-    pub matches: Option<bool>,
-    /// When it happened, in microseconds since 1970.
-    pub at_us: i64,
 }
 
 /// When a milestone was reached, and how well that is known.
@@ -146,7 +126,7 @@ impl Case {
         self.incident.fold(id, said);
         let counts = !self.incident.retracted.contains(&said.statement.jti);
         self.note_decision(id, said, before, counts);
-        self.note_custody(said);
+        self.custody.extend(Link::of(said));
         if counts && said.statement.event.known() == Some(Event::SeverityAssessed) {
             let occurred = said.statement.occurred.as_ref().map(blotter_record::Instant::unix_us);
             self.severity_us = Some(occurred.unwrap_or(said.recorded_us));
@@ -184,23 +164,6 @@ impl Case {
             seen_size: seen.map(|seen| seen.size),
             slipped: seen_of_it.map(|seen| before.saturating_sub(seen)),
             retracted: !counts,
-        });
-    }
-
-    fn note_custody(&mut self, said: Said<'_>) {
-        let Said { seq, recorded_us, statement } = said;
-        let Some(event) = statement.event.known().filter(|_| statement.sub.kind() == "evidence") else { return };
-        let facts = &statement.facts;
-        let word = |name| facts.word(name).map(str::to_owned);
-        self.custody.push(Held {
-            seq,
-            evidence: statement.sub.clone(),
-            event: event.name(),
-            by: statement.actor().to_string(),
-            to: facts.actor("to").map(ToString::to_string),
-            purpose: word("purpose").or_else(|| word("method")),
-            matches: facts.get("match").map(|_| facts.is_true("match")),
-            at_us: statement.occurred.as_ref().map_or(recorded_us, blotter_record::Instant::unix_us),
         });
     }
 
@@ -303,7 +266,7 @@ impl Case {
                 id.as_str().into(),
                 held.seq.into(),
                 held.evidence.as_str().into(),
-                held.event.into(),
+                held.event.as_str().into(),
                 held.by.as_str().into(),
                 held.to.clone().into(),
                 held.purpose.clone().into(),

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 mod catch_up;
+pub mod custody;
 mod escalation;
 mod facts;
 mod filter;

@@ -3,6 +3,7 @@
 
 mod alert_queue;
 mod alert_words;
+mod custody;
 mod facts;
 mod learned;
 mod log;

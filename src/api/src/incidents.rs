@@ -212,7 +212,7 @@ fn time(at: &'static str, text: Option<&String>) -> Result<Option<i64>, Problem>
     Ok(text.map(read).transpose()?.map(|instant| instant.unix_us()))
 }
 
-fn moment(app: &App, store: &dyn Read, query: &MomentQuery) -> Result<Moment, Problem> {
+pub(crate) fn moment(app: &App, store: &dyn Read, query: &MomentQuery) -> Result<Moment, Problem> {
     let size = match &query.as_of {
         Some(text) => asked(app, store, "as_of", text)?.size,
         None => store.size()?,
@@ -221,7 +221,7 @@ fn moment(app: &App, store: &dyn Read, query: &MomentQuery) -> Result<Moment, Pr
 }
 
 /// The id of an incident whose name stands in a path, if the caller may see it.
-fn incident(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, name: &str) -> Result<Id, Problem> {
+pub(crate) fn incident(app: &App, store: &dyn Read, caller: &Caller, reads: Reads, name: &str) -> Result<Id, Problem> {
     let nothing = || Problem::new("not-found", format!("there is no incident/{name}"));
     let id: Id = format!("incident/{name}").parse().map_err(|_| nothing())?;
     caller.sees(reads, &*app.shown(store)?, std::iter::once(&id))?;

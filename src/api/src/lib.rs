@@ -11,6 +11,7 @@ mod app;
 mod append;
 pub mod as_of;
 mod caller;
+pub mod custody;
 mod docs;
 mod entries;
 pub mod finder;

@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 use crate::app::{App, kib};
 use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
-use crate::{alert_queue, alerts, append, docs, entries, follow, health, incidents, learning, login, measures, proofs};
+use crate::{
+    alert_queue, alerts, append, custody, docs, entries, follow, health, incidents, learning, login, measures, proofs,
+};
 
 /// The name under which a request is found in the log again; a client may send its own.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(incidents::diff))
         .routes(routes!(incidents::gates))
         .routes(routes!(incidents::timeline))
+        .routes(routes!(custody::get))
         .routes(routes!(incidents::search))
         .routes(routes!(follow::follow))
         .routes(routes!(measures::handlers::list))

@@ -241,3 +241,23 @@ fn the_tour_in_the_readme_names_the_demos_numbers() {
         assert!(names.contains(&command), "README.md does not say: {command}");
     }
 }
+
+#[test]
+fn the_chain_of_custody_of_the_demos_evidence_has_no_gap() {
+    let place = Place::played();
+    let told = json(&place.done(&["custody", "INC-2025-0725", "--json"]));
+    let chains = told["evidence"].as_array().unwrap();
+    let names: Vec<_> = chains.iter().map(|chain| chain["evidence"].as_str().unwrap()).collect();
+    assert_eq!(names, ["evidence/E-1", "evidence/E-2"]);
+    let links = || chains.iter().flat_map(|chain| chain["links"].as_array().unwrap());
+    assert!(links().all(|link| link["gaps"].as_array().unwrap().is_empty()));
+    // The last link is what the table of the views says, too.
+    let query = "SELECT count(*) AS n FROM custody WHERE incident = 'incident/INC-2025-0725'";
+    assert_eq!(json(&place.done(&["sql", query, "--json"]))["n"], links().count());
+    assert!(chains[1]["disposed"].is_u64() && chains[0]["holder"].is_string());
+    // As the manager of the evidence saw it between its release and its receipt.
+    let released = links().find(|link| link["event"] == "evidence.released").unwrap()["entry"].to_string();
+    let then = place.done(&["custody", "evidence/E-1", "--as-of", &released]);
+    assert!(then.contains("not received"), "{then}");
+    assert!(place.done(&["custody", "INC-2025-1112"]).contains("no evidence was recorded"));
+}

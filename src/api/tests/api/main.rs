@@ -5,6 +5,7 @@ mod access;
 mod alert_queue;
 mod alerts;
 mod append;
+mod custody;
 mod incident_list;
 mod moments;
 mod numbers;

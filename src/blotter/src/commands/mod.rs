@@ -8,6 +8,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod custody;
 pub(crate) mod demo;
 pub(crate) mod filter;
 pub(crate) mod forward;
