@@ -276,6 +276,12 @@ pub fn fields(case: &Case) -> Vec<Field> {
     add("overridden", some(told.collect::<Vec<_>>().join("; ")), overrides.map(|entered| entered.seq).collect());
     add("refused", some(count(i.refusals.len(), "decision")), i.refusals.clone());
     add("out-of-phase", some(count(i.out_of_phase.len(), "statement")), i.out_of_phase.clone());
+    // Events of users' own, and those that only newer rules know: no other value says anything of them.
+    let others = i.events.iter().filter(|(event, _)| Event::from_name(event).is_none());
+    let told = others
+        .clone()
+        .map(|(event, (times, _))| if *times == 1 { event.clone() } else { format!("{event} ({times})") });
+    add("other-events", some(told.collect::<Vec<_>>().join(", ")), all(&mut others.map(|(_, (_, newest))| *newest)));
     fields
 }
 

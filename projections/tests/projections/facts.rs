@@ -151,7 +151,10 @@ fn happen(book: &mut Book, what: u8, incident: &str, earlier: &str) -> String {
                 ("unmet", list([])),
             ],
         ),
-        14 => book.say(ANN, "x.custom.thing", &[incident], vec![]),
+        14 => {
+            let event = if what / 16 % 2 == 0 { "x.custom.thing" } else { "incident.quarantined" };
+            book.say(ANN, event, &[incident], vec![])
+        }
         _ => book.say(
             ANN,
             "incident.opened",

@@ -10,4 +10,5 @@ mod log;
 mod log_index;
 mod measured;
 mod money;
+mod unknown;
 mod words;

@@ -1,6 +1,6 @@
 //! The fold of an incident: what each event does to its state. One arm an event, and none for the rest.
 
-use blotter_record::{ActorId, Event, EventName, Id, Statement};
+use blotter_record::{ActorId, Event, Id, Statement};
 
 use crate::incident::{Action, Entered, Incident, Made, Opened, Risk, Run, Said, Scope, Severity, Task};
 use crate::phase::Phase;
@@ -28,13 +28,7 @@ impl Incident {
             Some(counted) => *counted = (counted.0 + 1, seq),
             None => _ = self.events.insert(statement.event.as_str().to_owned(), (1, seq)),
         }
-        let event = match &statement.event {
-            EventName::Known(event) => *event,
-            EventName::Custom(_) | EventName::Unknown(_) => {
-                self.custom += 1;
-                return;
-            }
-        };
+        let Some(event) = known else { return };
         let fold = Fold { id, seq, at_us: occurred_us(statement, recorded_us), statement };
         match event {
             Event::IncidentOpened => self.open(&fold),

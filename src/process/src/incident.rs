@@ -172,9 +172,8 @@ pub struct Incident {
     pub recurrences: BTreeMap<Id, u64>,
     /// Statements taken back.
     pub retracted: BTreeSet<Jti>,
-    /// Entries of users' own events, and of events that only newer rules know.
-    pub custom: u64,
-    /// The newest entry by event and, of each, how many: what gates of an organisation ask for.
+    /// By event, also of users' own and of those that only newer rules know: how many, and the newest entry. What gates of an
+    /// organisation ask for.
     pub events: BTreeMap<String, (u64, u64)>,
 }
 

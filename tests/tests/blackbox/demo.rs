@@ -261,3 +261,38 @@ fn the_chain_of_custody_of_the_demos_evidence_has_no_gap() {
     assert!(then.contains("not received"), "{then}");
     assert!(place.done(&["custody", "INC-2025-1112"]).contains("no evidence was recorded"));
 }
+
+#[test]
+fn an_event_of_ones_own_is_recorded_shown_found_and_stops_nothing() {
+    let place = Place::played();
+    let incident = "incident/INC-2025-1121";
+    let said = place.done(&[
+        "act",
+        "x.lab.weighed",
+        incident,
+        "--as",
+        "analyst",
+        "--data",
+        "text=zebra crossing",
+        "--yes",
+        "--json",
+    ]);
+    let seq = json(&said)["seq"].as_u64().unwrap_or_else(|| panic!("{said}"));
+    let last = json(place.done(&["log", "--event", "x.", "--json"]).lines().next_back().unwrap());
+    assert_eq!((last["event"].as_str(), last["seq"].as_u64()), (Some("x.lab.weighed"), Some(seq)));
+    assert!(place.done(&["timeline", incident]).contains("x.lab.weighed"));
+    assert_eq!(json(&place.done(&["search", "zebra", "--json"]))["found"][0]["seq"], seq);
+    assert!(place.done(&["show", &seq.to_string()]).contains("x.lab.weighed"));
+    let shown = json(&place.done(&["incident", "show", incident, "--json"]));
+    assert_eq!(shown["fields"]["other-events"]["value"], "x.lab.weighed", "{shown}");
+    let before = (seq - 1).to_string();
+    let diff = place.done(&["incident", "diff", incident, "--from", &before]);
+    assert!(diff.contains("other-events"), "{diff}");
+    for command in [&["replay"][..], &["metrics"], &["lessons"], &["owed"], &["alert", "list"], &["cost", "--all"]] {
+        place.done(command);
+    }
+    let anchor = place.dir().join("anchor.json");
+    let verified =
+        place.run(&["verify", place.dir().to_str().unwrap(), "--anchor", anchor.to_str().unwrap(), "--rules"]);
+    assert!(verified.status.success(), "{}", crate::said(&verified));
+}
