@@ -152,7 +152,7 @@ fn happen(book: &mut Book, what: u8, incident: &str, earlier: &str) -> String {
             ],
         ),
         14 => {
-            let event = if what / 16 % 2 == 0 { "x.custom.thing" } else { "incident.quarantined" };
+            let event = if what < 128 { "x.custom.thing" } else { "incident.quarantined" };
             book.say(ANN, event, &[incident], vec![])
         }
         _ => book.say(

@@ -16,6 +16,9 @@ const INCIDENT: &str = "incident/I1";
 /// One that a later version may have, one of a user's own.
 const STRANGE: [&str; 2] = ["incident.quarantined", "x.lab.weighed"];
 
+/// Event, streams, facts.
+type Says = (&'static str, Vec<&'static str>, Vec<(&'static str, Json)>);
+
 /// A small incident; after each entry, if it is wanted, one of each strange event in each of the entry's streams.
 fn book(strange: bool) -> Book {
     let mut book = Book::default();
@@ -26,7 +29,7 @@ fn book(strange: bool) -> Book {
             book.say_with(ANN, event, streams, vec![("of", "y".into()), ("level", 9.into())], data);
         }
     };
-    let says: Vec<(&str, Vec<&str>, Vec<(&str, Json)>)> = vec![
+    let says: Vec<Says> = vec![
         (
             "incident.opened",
             vec![INCIDENT],
@@ -64,7 +67,7 @@ fn book(strange: bool) -> Book {
 /// Rows of a table, as far as they don't say where in the log something is, when, or how much there is.
 fn rows(facts: &Facts, table: &blotter_projections::Table) -> Vec<BTreeMap<String, Value>> {
     let mut query = facts.db().prepare(&format!("SELECT * FROM {}", table.name)).unwrap();
-    let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = query.column_names().map(str::to_owned).collect();
     let position = |name: &str| name.contains("seq") || name.ends_with("_us") || name == "entries" || name == "jti";
     let rows = query.query_map([], |row| {
         let cells = names.iter().enumerate().filter(|(_, name)| !position(name));
