@@ -11,9 +11,9 @@ use crate::error::ReadError;
 use crate::store::Store;
 
 /// Entries in a batch, at most.
-const BATCH_ENTRIES_MAX: usize = 512;
+const BATCH_ENTRIES_MAX: usize = 256;
 /// A batch ends with the entry that reaches this many bytes.
-const BATCH_BYTES_MAX: usize = 1 << 20;
+const BATCH_BYTES_MAX: usize = 1 << 19;
 /// Room for the bytes of a batch of ordinary entries.
 const BATCH_BYTES_RESERVED: usize = BATCH_BYTES_MAX + (1 << 16);
 /// Rows that belong to no entry, in a batch, at most.

@@ -15,7 +15,7 @@ use crate::error::{CouldNotRun, ReadError};
 
 /// The longest value that is read: more than the largest blob of the format.
 const VALUE_BYTES_MAX: i32 = 80 * 1_048_576;
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 4 * 1024;
 const BUSY_MS_MAX: u64 = 5_000;
 
 /// A ledger's database at one moment.

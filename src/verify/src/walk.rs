@@ -504,8 +504,10 @@ impl<'a> Walk<'a> {
         self.newest_note = Some((size, note));
     }
 
-    /// What can be said only at the end of the log: it is not empty, and its newest checkpoint covers all of it.
+    /// What can be said only at the end of the log: it is not empty, and its newest checkpoint covers all of it. No statement
+    /// is looked up by its id any more; of a long log, the tables that are checked next need that room.
     pub(crate) fn finish(&mut self) {
+        self.jtis = Jtis::with_capacity(0);
         let size = self.size();
         if size == 0 {
             self.findings.damage(None, "empty", "there is no entry at all");
