@@ -3,7 +3,10 @@
 use blotter_process::{Incident, Phase};
 use blotter_record::Id;
 
-use super::tables::{ACTION, COST, CUSTODY, DECISION, INCIDENT, ITSM, LESSON, LINK, MILESTONE, OUTAGE, OWED, PHASE, RESTORATION, STEP, VERSION};
+use super::tables::{
+    ACTION, COST, CUSTODY, DECISION, INCIDENT, ITSM, LESSON, LINK, MILESTONE, OUTAGE, OWED, PHASE, RESTORATION, STEP,
+    VERSION,
+};
 use super::{Case, Milestone};
 use crate::table::{Cell, Row};
 
