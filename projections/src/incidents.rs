@@ -64,7 +64,7 @@ pub struct Reached {
 pub struct Version {
     /// The entry that made it so.
     pub seq: u64,
-    /// See [`INCIDENT`].
+    /// As the table `incident` has it.
     pub status: &'static str,
     /// Its phase.
     pub phase: Option<Phase>,

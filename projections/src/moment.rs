@@ -276,6 +276,7 @@ pub fn fields(case: &Case) -> Vec<Field> {
     add("overridden", some(told.collect::<Vec<_>>().join("; ")), overrides.map(|entered| entered.seq).collect());
     add("refused", some(count(i.refusals.len(), "decision")), i.refusals.clone());
     add("out-of-phase", some(count(i.out_of_phase.len(), "statement")), i.out_of_phase.clone());
+    add("tickets-and-changes", some(count(i.links.len(), "link")), i.links.clone());
     // Events of users' own, and those that only newer rules know: no other value says anything of them.
     let others = i.events.iter().filter(|(event, _)| Event::from_name(event).is_none());
     let told = others

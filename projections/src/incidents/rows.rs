@@ -11,7 +11,7 @@ use super::{Case, Milestone};
 use crate::table::{Cell, Row};
 
 impl Case {
-    /// Its rows in all of [`TABLES`].
+    /// Its rows in all tables.
     pub fn rows(&self, id: &Id) -> Vec<Row> {
         let Some(first_seq) = self.incident.first_seq else { return Vec::new() };
         let mut rows = vec![self.row(id, first_seq)];

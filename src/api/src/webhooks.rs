@@ -1,7 +1,8 @@
 //! Webhooks: chosen events go out, signed (Standard Webhooks, `v1a`: Ed25519), until somebody has taken them. What is to
 //! be sent is in a database of its own, so a restart loses nothing; what was delivered, or given up, the ledger records.
 //!
-//! A receiver sees what the actor in whose name it listens may see, and never a disclosable value: it asks for those.
+//! A receiver sees what the actor in whose name it listens may see, and no disclosable value but the numbers of its own
+//! tickets and changes: it asks for those.
 
 mod config;
 mod outbox;
@@ -14,13 +15,16 @@ use std::time::Duration;
 use blotter_keys::ed25519::SecretKey;
 use blotter_keys::jwk::thumbprint;
 use blotter_ledger::{Read, read};
-use blotter_record::{Draft, Event, Id, Jti, Precision, Via};
+use blotter_projections::Source as _;
+use blotter_projections::restoration::itsm_links;
+use blotter_record::{Draft, Event, Id, Jti, Precision, Statement, Via};
 
 pub use config::{Endpoint, WebhookConfigError, read_webhooks};
 pub use outbox::{Delivery, OUTBOX, Outbox, OutboxError, State};
 pub use send::{public_key_text, signature};
 
 use crate::app::{App, Notary};
+use crate::finder::Log;
 use crate::problem::Problem;
 use send::Sender;
 
@@ -230,7 +234,42 @@ fn body(app: &App, store: &dyn Read, endpoint: &Endpoint, seq: u64) -> Result<Op
         "data": {
             "seq": seq, "jti": statement.jti.to_string(), "stream": statement.sub.as_str(),
             "actor": statement.actor().as_str(), "facts": claims["facts"], "fields": statement.fields, "entry": bytes,
+            "links": links(app, store, endpoint, statement)?,
         },
     });
     Ok(Some(body.to_string()))
+}
+
+/// The tickets and changes that are linked to the incidents of a statement, as far as the receiver may see them; of its own
+/// ones, with the number, if the vault still has it: by that it finds what to bring up to date.
+fn links(
+    app: &App,
+    store: &dyn Read,
+    endpoint: &Endpoint,
+    statement: &Statement,
+) -> Result<Vec<serde_json::Value>, Problem> {
+    let incidents: Vec<&Id> = statement.streams().filter(|id| id.kind() == "incident").collect();
+    if incidents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (views, _) = app.views.read(store)?;
+    let shown = app.shown(store)?;
+    let mut links = Vec::new();
+    for incident in incidents {
+        let seqs = itsm_links(&views, incident).map_err(|e| Problem::new("unavailable", e.to_string()))?;
+        for seq in seqs {
+            let Some((_, link)) = read::entries(store, seq, 1)?.pop().and_then(|entry| entry.said) else { continue };
+            if !shown.may_read(&endpoint.actor, link.streams()) {
+                continue;
+            }
+            let system = link.facts.id("system");
+            let values = if system == Some(&endpoint.id) { Log(store).values(seq)? } else { Vec::new() };
+            let number = values.iter().find(|(name, _)| name == "ticket" || name == "change");
+            links.push(serde_json::json!({
+                "incident": incident.as_str(), "seq": seq, "event": link.event.as_str(),
+                "system": system.map(Id::as_str), "number": number.and_then(|(_, value)| value.as_text()),
+            }));
+        }
+    }
+    Ok(links)
 }

@@ -11,6 +11,7 @@ use blotter_api::Notary;
 use blotter_api::webhooks::{Endpoint, Outbox, State, Webhooks, public_key_text};
 use blotter_keys::base64std;
 use blotter_keys::ed25519::{PublicKey, SecretKey};
+use blotter_record::Json;
 use serde_json::Value;
 
 use crate::server::Server;
@@ -139,6 +140,42 @@ fn chosen_events_come_signed_and_the_delivery_is_recorded() {
     assert_eq!(recorded["claims"]["facts"]["of"], body["data"]["jti"]);
     drop(sending);
     assert!(told.try_recv().is_err(), "the record of a delivery is not delivered");
+}
+
+#[test]
+fn a_receiver_is_told_of_linked_tickets_and_of_its_own_ones_the_number() {
+    let mut confirmed = String::new();
+    let server = Server::new(|world, ledger| {
+        for id in ["incident/A", "incident/RED"] {
+            world.opened("analyst", id).append(ledger).unwrap();
+            for (system, number) in [("endpoint/test", "INC0012345"), ("endpoint/other", "JIRA-7")] {
+                let linked = world.say("analyst", "ticket.linked", id).fact("system", system);
+                linked.data("ticket", number).data("url", "https://itsm.example").append(ledger).unwrap();
+            }
+        }
+        let readers = Json::List(vec![world.person("grc").actor.as_str().into()]);
+        let restricted = world.say("manager", "incident.restricted", "incident/RED").fact("tlp", "red");
+        restricted.fact("readers", readers).append(ledger).unwrap();
+        confirmed = world.say("analyst", "incident.acknowledged", "incident/A").text(ledger);
+    });
+    let (url, told) = receiver(Vec::new());
+    let sending = Sending::start(&server, &url, true);
+    assert_eq!(server.post("/v1/statements", None, "application/sd-jwt", &confirmed).status, 201);
+    let (headers, body) = told.recv_timeout(PATIENCE).unwrap();
+    let links = verified(&headers, &body)["data"]["links"].clone();
+    let told_of = |at: usize| {
+        let text = |name: &str| links[at][name].as_str().map(str::to_owned);
+        (text("incident"), text("event"), text("system"), text("number"))
+    };
+    let expected = |system: &str, number: Option<&str>| {
+        let text = |text: &str| Some(text.to_owned());
+        (text("incident/A"), text("ticket.linked"), text(system), number.map(str::to_owned))
+    };
+    assert_eq!(links.as_array().unwrap().len(), 2, "{links}");
+    assert_eq!(told_of(0), expected("endpoint/test", Some("INC0012345")));
+    assert_eq!(told_of(1), expected("endpoint/other", None));
+    assert!(!body.contains("JIRA-7"), "nobody is told another's numbers");
+    drop(sending);
 }
 
 #[test]
