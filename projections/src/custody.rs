@@ -8,7 +8,7 @@ use std::fmt;
 use blotter_process::{Incident, Said};
 use blotter_record::{Event, Id, Instant, Jti};
 
-use crate::moment::{Moment, Told, corrections, told_of};
+use crate::moment::{Moment, Told, corrections, occurred_by, told_of};
 use crate::views::Source;
 
 /// Disclosed values of an acquisition that hold a hash of the evidence.
@@ -193,11 +193,15 @@ pub fn custody<S: Source>(source: &S, evidence: &Id, moment: Moment) -> Result<C
     told.iter().for_each(|entry| state.note_retraction(&entry.statement));
     let mut walk = Walk::default();
     let mut links = Vec::new();
-    for Told { seq, recorded_us, statement } in &told {
+    for entry in &told {
+        let Told { seq, recorded_us, statement } = entry;
         let said = Said { seq: *seq, recorded_us: *recorded_us, statement };
         let Some(mut link) = Link::of(said).filter(|link| link.evidence == *evidence) else { continue };
-        if let Some((at, _)) = corrected.get(&link.jti) {
-            link.at_us = at.unix_us();
+        match corrected.get(&link.jti) {
+            Some((at, _)) => link.at_us = at.unix_us(),
+            // Its own time is that of what it corrects.
+            None if statement.event.known() == Some(Event::CorrectionRecorded) => link.at_us = *recorded_us,
+            None => {}
         }
         let named = |name: &str| name == FOUND_HASH || ACQUIRED_HASHES.contains(&name);
         let values = source.values(*seq)?.into_iter().filter(|(name, _)| named(name));
@@ -206,7 +210,7 @@ pub fn custody<S: Source>(source: &S, evidence: &Id, moment: Moment) -> Result<C
         let streams = statement.streams().cloned().collect();
         let mut linked = Linked { link, retracted, hashes, gaps: Vec::new(), streams };
         if !retracted {
-            linked.gaps = walk.step(statement.event.known(), &linked);
+            linked.gaps = walk.step(statement.event.known(), &linked, occurred_by(entry, &corrected));
         }
         links.push(linked);
     }
@@ -230,13 +234,11 @@ struct Walk {
 }
 
 impl Walk {
-    fn step(&mut self, event: Option<Event>, linked: &Linked) -> Vec<Gap> {
+    /// `by_us`: when it had happened at the latest, as far as its time is known.
+    fn step(&mut self, event: Option<Event>, linked: &Linked, by_us: i64) -> Vec<Gap> {
         let (link, mut gaps) = (&linked.link, Vec::new());
-        if let Some((_, seq)) = self.latest.filter(|(at_us, _)| link.at_us < *at_us) {
-            gaps.push(Gap::OutOfOrder(seq));
-        } else {
-            self.latest = Some((link.at_us, link.seq));
-        }
+        gaps.extend(self.latest.filter(|(at_us, _)| by_us < *at_us).map(|(_, seq)| Gap::OutOfOrder(seq)));
+        self.latest = self.latest.max(Some((link.at_us, link.seq)));
         // An approval is about what will be done; all else is done with the thing.
         let handled = event != Some(Event::DisposalApproved);
         gaps.extend(self.disposed.filter(|_| handled).map(Gap::Disposed));

@@ -144,7 +144,7 @@ pub fn corrections(told: &[Told]) -> HashMap<Jti, (Instant, Precision)> {
 
 /// By when an entry's event had certainly occurred: the end of the interval that its precision leaves open; what says
 /// nothing had occurred when it was recorded.
-fn occurred_by(entry: &Told, corrected: &HashMap<Jti, (Instant, Precision)>) -> i64 {
+pub(crate) fn occurred_by(entry: &Told, corrected: &HashMap<Jti, (Instant, Precision)>) -> i64 {
     let said = &entry.statement;
     if said.event.known() == Some(Event::CorrectionRecorded) {
         // It happened when it was made; its own time is that of another.

@@ -2,7 +2,7 @@
 
 use blotter_projections::Moment;
 use blotter_projections::custody::{Chain, custody, evidence_of};
-use blotter_record::{Id, Json};
+use blotter_record::{Id, Json, Precision};
 
 use crate::facts::Book;
 
@@ -158,4 +158,21 @@ fn what_was_taken_back_counts_for_nothing_and_what_is_erased_is_not_compared() {
     assert_eq!(room.gaps().last().map(|gap| gap.1), Some("other-hash"));
     room.book.log.values.clear();
     assert_eq!(room.gaps(), []);
+}
+
+#[test]
+fn what_is_said_to_have_happened_earlier_is_named_unless_its_time_is_only_coarse() {
+    let day_before = |room: &mut Room, precision: Precision| {
+        room.say(ANA, "evidence.accessed", vec![("purpose", text("look")), ("copy", text("original"))]);
+        let seq = room.book.log.entries.len() - 1;
+        let (_, statement) = room.book.log.entries[seq].said.as_mut().unwrap();
+        // The midnight before all of this.
+        statement.occurred = Some("2025-10-09T00:00:00Z".parse().unwrap());
+        statement.precision = precision;
+    };
+    let mut room = Room::acquired();
+    day_before(&mut room, Precision::Day);
+    assert_eq!(room.gaps(), []);
+    day_before(&mut room, Precision::Hour);
+    assert_eq!(room.gaps(), [(2, "out-of-order")]);
 }
