@@ -61,6 +61,15 @@ impl Reader {
         Ok(reader)
     }
 
+    /// A stream's id as the ledger spells it; streams are named without case.
+    ///
+    /// # Errors
+    /// If there is no such stream, or the store can't be read.
+    pub(crate) fn stream_named(&self, id: &Id) -> Result<Id> {
+        let there = self.store.stream_head(id).map_err(Error::from)?;
+        Ok(there.with_context(|| format!("{id}: there is no such stream in this ledger"))?.id)
+    }
+
     /// Seqs of a stream's entries from its entry `n` on, a page of them; empty behind its last. A server is asked once for
     /// what is then read one by one.
     ///

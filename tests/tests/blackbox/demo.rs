@@ -259,6 +259,9 @@ fn the_chain_of_custody_of_the_demos_evidence_has_no_gap() {
     let released = links().find(|link| link["event"] == "evidence.released").unwrap()["entry"].to_string();
     let then = place.done(&["custody", "evidence/E-1", "--as-of", &released]);
     assert!(then.contains("not received"), "{then}");
+    // Streams are named without case.
+    assert_eq!(place.done(&["custody", "evidence/e-1"]), place.done(&["custody", "evidence/E-1"]));
+    assert_eq!(json(&place.done(&["incident", "show", "inc-2025-0725", "--json"]))["status"], "improved");
     assert!(place.done(&["custody", "INC-2025-1112"]).contains("no evidence was recorded"));
 }
 

@@ -1,6 +1,6 @@
 //! `blotter custody`: who had which evidence when, and where a chain of custody has gaps.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use blotter_api::custody::{EvidenceView, LinkView, chain_view};
 use blotter_api::finder::Log;
 use blotter_projections::custody::{custody, evidence_of};
@@ -49,22 +49,20 @@ pub(crate) fn run(context: &Context, args: &Custody) -> Result<()> {
     let reader = Reader::open(context)?;
     let log = Log(&*reader.store);
     let moment = args.as_of.moment(context, &reader, &args.zone)?;
-    if reader.store.stream_head(&args.of).map_err(blotter_ledger::Error::from)?.is_none() {
-        bail!("{}: there is no such stream in this ledger", args.of);
-    }
-    let evidence = match args.of.kind() {
-        "evidence" => vec![args.of.clone()],
-        _ => evidence_of(&log, &args.of, moment)?,
+    let of = reader.stream_named(&args.of)?;
+    let evidence = match of.kind() {
+        "evidence" => vec![of.clone()],
+        _ => evidence_of(&log, &of, moment)?,
     };
     let mut chains = Vec::new();
     for id in &evidence {
         let chain = custody(&log, id, moment)?;
         chains.extend((!chain.links.is_empty()).then(|| chain_view(&chain, |_| true)));
     }
-    let json = json!({ "of": args.of.as_str(), "as_of_size": moment.size, "evidence": chains });
+    let json = json!({ "of": of.as_str(), "as_of_size": moment.size, "evidence": chains });
     context.out.result(&json, || {
         if chains.is_empty() {
-            return format!("of {} no evidence was recorded by then (evidence.acquired)", args.of);
+            return format!("of {of} no evidence was recorded by then (evidence.acquired)");
         }
         let shown = Shown { context, reader: &reader, people: People::default(), zone: &args.zone };
         chains.iter().map(|chain| shown.chain(chain)).collect::<Vec<_>>().join("\n\n")

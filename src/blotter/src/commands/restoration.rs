@@ -1,7 +1,7 @@
 //! `blotter restoration`: in which order services come back, how far that is, and which tickets and changes belong to it.
 
-use anyhow::{Context as _, Result, bail};
-use blotter_ledger::{Error, read};
+use anyhow::{Context as _, Result};
+use blotter_ledger::read;
 use blotter_projections::Source as _;
 use blotter_projections::restoration::{Standing, itsm_links, restoration};
 use blotter_record::Id;
@@ -34,12 +34,10 @@ pub(crate) struct Restoration {
 
 pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
     let reader = Reader::open(context)?;
-    if reader.store.stream_head(&args.incident).map_err(Error::from)?.is_none() {
-        bail!("{}: there is no such stream in this ledger", args.incident);
-    }
+    let incident = reader.stream_named(&args.incident)?;
     let (facts, _) = args.then.facts(context, &reader, facts(context, &reader)?)?;
-    let found = restoration(facts.db(), &args.incident).context("the view")?;
-    let links = itsm_links(facts.db(), &args.incident).context("the view")?;
+    let found = restoration(facts.db(), &incident).context("the view")?;
+    let links = itsm_links(facts.db(), &incident).context("the view")?;
     let links = links.into_iter().map(|seq| link(&reader, seq)).collect::<Result<Vec<_>>>()?;
     let standing = |standing: Standing| match standing {
         Standing::NotInterrupted => ("not interrupted", None),
@@ -51,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
         json!({ "service": service.as_str(), "seq": seq, "standing": word, "since": since })
     };
     let json = json!({
-        "incident": args.incident.as_str(), "as_of_size": facts.size(),
+        "incident": incident.as_str(), "as_of_size": facts.size(),
         "order": found.order.iter().map(|place| json_of_service(&place.service, Some(place.seq), place.standing)).collect::<Vec<_>>(),
         "unordered": found.unordered.iter().map(|(service, now)| json_of_service(service, None, *now)).collect::<Vec<_>>(),
         "links": links,

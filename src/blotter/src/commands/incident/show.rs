@@ -83,6 +83,7 @@ pub(crate) struct Diff {
 
 /// The incident as of a moment, or an error that says that there was none.
 pub(super) fn case(reader: &Reader, id: &Id, moment: Moment) -> Result<Case> {
+    let id = &reader.stream_named(id)?;
     let case = case_as_of(&Log(&*reader.store), id, moment)?;
     if case.incident.first_seq.is_none() {
         bail!("of {id} nothing was recorded by then; `blotter incident list` names what there is");
