@@ -317,7 +317,7 @@ fn incidents_of<S: Source>(source: &S, lesson: &Id, end: u64) -> Result<BTreeSet
 /// The view's tables.
 pub(crate) static LAYOUT: Layout = Layout {
     name: "facts",
-    version: 7,
+    version: 8,
     create: || tables().map(Table::create).collect(),
     index: || tables().map(Table::index).collect(),
     drop: || tables().map(Table::drop).collect(),

@@ -75,3 +75,18 @@ pub fn itsm_links(db: &Connection, incident: &Id) -> rusqlite::Result<Vec<u64>> 
     let mut query = db.prepare_cached("SELECT seq FROM itsm_link WHERE incident = ?1 ORDER BY seq")?;
     query.query_map([incident.as_str()], |row| seq(row, 0))?.collect()
 }
+
+/// Entries that link a ticket or a change and have these words, beside each other, in a value that nobody erased; oldest
+/// first, each with its incident's stream. Whether the value is exactly this, the value itself says.
+///
+/// # Errors
+/// If the database can't be read.
+pub fn itsm_links_with(db: &Connection, words: &str) -> rusqlite::Result<Vec<(Id, u64)>> {
+    let phrase = format!("\"{}\"", words.replace('"', "\"\""));
+    // CROSS: the words first, which few entries have.
+    let mut query = db.prepare_cached(
+        "SELECT link.incident, link.seq FROM word CROSS JOIN itsm_link link ON link.seq = word.rowid
+         WHERE word MATCH ?1 ORDER BY link.seq",
+    )?;
+    query.query_map([phrase], |row| Ok((id(row, 0)?, seq(row, 1)?)))?.collect()
+}

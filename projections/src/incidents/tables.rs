@@ -194,7 +194,7 @@ pub(super) static ITSM: Table = table(
     "an entry that links a ticket (ticket.linked) or a change (change.linked) of another system",
     2,
     &[text("incident", "its stream"), int("seq", "the entry")],
-    &[],
+    &[&["seq"]],
 );
 
 /// One row a service in the order of restoration.

@@ -11,7 +11,7 @@ use blotter_ledger::{Appended, Error, Ledger, Read};
 use blotter_record::{ActorId, Instant};
 use tokio::sync::{Semaphore, watch};
 
-use crate::alerts::Mappings;
+use crate::intake::Mappings;
 use crate::login::LOGINS_PER_SECOND_MAX;
 use crate::metrics::Metrics;
 use crate::nonces::Nonces;

@@ -19,6 +19,7 @@ use crate::caller::CallerName;
 use crate::problem::{Code, Problem};
 use crate::{
     alert_queue, alerts, append, custody, docs, entries, follow, health, incidents, learning, login, measures, proofs,
+    tickets,
 };
 
 /// The name under which a request is found in the log again; a client may send its own.
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(append::append))
         .routes(routes!(alerts::post))
         .routes(routes!(alerts::post_splunk))
+        .routes(routes!(tickets::post))
         .routes(routes!(alert_queue::queue))
         .routes(routes!(alert_queue::proposals))
         .routes(routes!(entries::entries))

@@ -6,11 +6,7 @@
 //! It never invents an id or a time: an alert that lacks one is refused by name, and the others of its document go on.
 
 mod cloudevents;
-mod cut;
-mod document;
 mod elastic;
-mod field;
-mod foreign;
 mod found;
 mod graph;
 mod mapping;
@@ -19,37 +15,22 @@ mod severity;
 mod splunk;
 mod thehive;
 mod wazuh;
-mod when;
 
 use std::fmt;
 use std::str::FromStr;
 
 use blotter_record::{Instant, Json};
 
-use document::Original;
-use field::Field;
+use crate::foreign::ForeignError;
+use crate::foreign::document::{self, Original};
+use crate::foreign::field::Field;
 use found::Found;
-pub use mapping::{DESCENDANTS_MAX, MAPPING_BYTES_MAX, Mapping, MappingError, PATH_LEN_MAX};
+pub use mapping::Mapping;
 
-/// Bytes of one document, however many alerts are in it.
-pub const DOCUMENT_BYTES_MAX: usize = 4 * 1_048_576;
-/// Alerts in one document.
-pub const ALERTS_MAX: usize = 1_000;
-/// Arrays and objects inside one another in an alert; a lone object is 1 deep.
-pub const DEPTH_MAX: usize = 64;
-/// Bytes of a source's own id of an alert.
-pub const SOURCE_REF_BYTES_MAX: usize = 1_024;
-/// Bytes of `title`, `rule`, `host` and `user`, as JSON has them between the quotes.
-pub const VALUE_BYTES_MAX: usize = 2_048;
-/// Bytes of `description`, as JSON has them between the quotes.
-pub const DESCRIPTION_BYTES_MAX: usize = 16_384;
 /// Bytes of one of the `observables`, as JSON has them between the quotes.
 pub const OBSERVABLE_BYTES_MAX: usize = 1_024;
 /// Bytes of all `observables` together, as JSON has them with quotes and commas.
 pub const OBSERVABLES_BYTES_MAX: usize = 32_768;
-/// Bytes of `raw`, as JSON has them between the quotes. A disclosure has at most 65,536 characters of base64url, so
-/// 49,152 bytes; the rest is for salt and name.
-pub const RAW_BYTES_MAX: usize = 49_000;
 /// Our severity is 0 (unknown), 1 (informational), 2 (low), 3 (medium), 4 (high) or this (critical).
 pub const SEVERITY_MAX: i64 = 5;
 
@@ -131,21 +112,6 @@ pub struct Alert {
     pub data: Vec<(String, Json)>,
 }
 
-/// Why a document, or one alert of it, was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{what}", in_field(.at))]
-pub struct AlertError {
-    /// Where: a JSON pointer (RFC 6901) into the document, empty for the whole of it. Of several documents one after
-    /// another (NDJSON) it points as if they stood in a list.
-    pub at: String,
-    /// What is wrong, and what is wanted.
-    pub what: String,
-}
-
-fn in_field(at: &str) -> String {
-    if at.is_empty() { String::new() } else { format!("{}: ", crate::error::shown(at)) }
-}
-
 /// The alerts of a document, in its order: one JSON value, a list of them, or several one after another (NDJSON), and
 /// the envelopes that ALERTS.md names. `content_type` is what the sender said, if it did; only CloudEvents asks for it.
 ///
@@ -156,10 +122,10 @@ pub fn read(
     format: Format,
     content_type: Option<&str>,
     bytes: &[u8],
-) -> Result<Vec<Result<Alert, AlertError>>, AlertError> {
+) -> Result<Vec<Result<Alert, ForeignError>>, ForeignError> {
     let originals = match format {
-        Format::Graph => document::split(bytes, document::graph_list)?,
-        Format::Elastic => document::split(bytes, document::elastic_hits)?,
+        Format::Graph => document::split(bytes, graph::list)?,
+        Format::Elastic => document::split(bytes, elastic::hits)?,
         Format::Cloudevents => cloudevents::split(content_type, bytes)?,
         Format::Ocsf | Format::Thehive | Format::Wazuh | Format::Splunk => document::split(bytes, document::no_list)?,
     };
@@ -178,12 +144,9 @@ pub fn read(
 fn read_one(
     source: &str,
     original: &Original<'_>,
-    find: impl FnOnce(&Field<'_>) -> Result<Found, AlertError>,
-) -> Result<Alert, AlertError> {
-    let value = foreign::parse(original.text).map_err(|what| AlertError { at: original.pointer.clone(), what })?;
+    find: impl FnOnce(&Field<'_>) -> Result<Found, ForeignError>,
+) -> Result<Alert, ForeignError> {
+    let value = original.parse()?;
     let root = Field::root(&value, &original.pointer);
-    if !value.is_object() {
-        return Err(root.refuse("an object"));
-    }
     found::finish(source, find(&root)?, &root, original.text)
 }

@@ -31,8 +31,6 @@ use variables::Declared;
 
 /// Bytes of a playbook.
 pub const PLAYBOOK_BYTES_MAX: usize = 4 * 1_048_576;
-/// Arrays and objects inside one another; the playbook itself is 1 deep.
-pub const DEPTH_MAX: usize = 64;
 /// Steps of a workflow.
 pub const STEPS_MAX: usize = 1_000;
 /// Steps that can follow a step.

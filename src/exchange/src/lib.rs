@@ -7,13 +7,20 @@
 pub mod alerts;
 pub mod cacao;
 mod error;
+mod foreign;
 mod imported;
 pub mod servicenow;
 mod summary;
 mod table;
+pub mod tickets;
 mod zone;
 
 pub use error::{FileError, RowError};
+pub use foreign::paths::{DESCENDANTS_MAX, MAPPING_BYTES_MAX, PATH_LEN_MAX};
+pub use foreign::{
+    DEPTH_MAX, DESCRIPTION_BYTES_MAX, DOCUMENT_BYTES_MAX, ForeignError, ID_BYTES_MAX, MappingError, PARTS_MAX,
+    RAW_BYTES_MAX, VALUE_BYTES_MAX,
+};
 pub use imported::Imported;
 pub use summary::{REJECTED_SHOWN_MAX, Summary};
 pub use table::{CELL_BYTES_MAX, COLUMNS_MAX, ROW_BYTES_MAX};

@@ -1,14 +1,15 @@
 //! Alerts of every format, from samples of our own in the shape that each format's documentation gives. The judge of
 //! facts and data is the record's own reader: it refuses what the vocabulary doesn't allow.
 
-use blotter_exchange::alerts::{
-    ALERTS_MAX, Alert, AlertError, DEPTH_MAX, DESCRIPTION_BYTES_MAX, DOCUMENT_BYTES_MAX, Format, Mapping,
-    RAW_BYTES_MAX, SOURCE_REF_BYTES_MAX, VALUE_BYTES_MAX, read,
+use blotter_exchange::alerts::{Alert, Format, Mapping, read};
+use blotter_exchange::{
+    DEPTH_MAX, DESCRIPTION_BYTES_MAX, DOCUMENT_BYTES_MAX, ForeignError, ID_BYTES_MAX, PARTS_MAX, RAW_BYTES_MAX,
+    VALUE_BYTES_MAX,
 };
 use blotter_record::{Attribution, Draft, Hash, Json, Precision, Via};
 use proptest::prelude::*;
 
-type Read = Vec<Result<Alert, AlertError>>;
+type Read = Vec<Result<Alert, ForeignError>>;
 
 const SURICATA: &str = include_str!("../mappings/suricata.toml");
 
@@ -16,7 +17,7 @@ fn take(format: Format, text: &str) -> Read {
     read(format, None, text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn one(format: Format, text: &str) -> Result<Alert, AlertError> {
+fn one(format: Format, text: &str) -> Result<Alert, ForeignError> {
     let mut alerts = take(format, text);
     assert_eq!(alerts.len(), 1);
     alerts.remove(0)
@@ -82,7 +83,7 @@ fn build(alert: &Alert) {
     built.unwrap_or_else(|error| panic!("{error}: {alert:?}"));
 }
 
-fn check(alert: &Result<Alert, AlertError>, expect: &str) {
+fn check(alert: &Result<Alert, ForeignError>, expect: &str) {
     let alert = alert.as_ref().unwrap_or_else(|error| panic!("{error}"));
     let lines: Vec<_> = expect.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(told(alert), lines.join("\n"));
@@ -197,7 +198,7 @@ fn the_original_is_kept_to_the_byte_and_is_of_this_one_alert() {
 }
 
 /// One member of a good alert of the format put in, changed or taken out (null).
-fn with(format: Format, pointer: &str, value: &str) -> Result<Alert, AlertError> {
+fn with(format: Format, pointer: &str, value: &str) -> Result<Alert, ForeignError> {
     let text = match format {
         Format::Ocsf => include_str!("alerts/ocsf.json"),
         Format::Thehive => include_str!("alerts/thehive.json"),
@@ -335,7 +336,7 @@ fn what_an_alert_cannot_do_without_is_named_when_it_is_not_there() {
 
 #[test]
 fn a_time_or_id_in_a_second_place_is_taken_where_the_format_has_one() {
-    let at = |alert: Result<Alert, AlertError>| alert.expect("an alert").observed_at.as_str().to_owned();
+    let at = |alert: Result<Alert, ForeignError>| alert.expect("an alert").observed_at.as_str().to_owned();
     assert_eq!(at(with(Format::Thehive, "/date", "null")), "2026-11-23T10:55:01.000000Z");
     assert_eq!(at(with(Format::Elastic, "/_source/kibana.alert.start", "null")), "2026-11-23T10:59:12.004Z");
     assert_eq!(at(with(Format::Splunk, "/result/_time", "null")), "2026-11-23T10:54:00.000000Z");
@@ -345,7 +346,7 @@ fn a_time_or_id_in_a_second_place_is_taken_where_the_format_has_one() {
     );
     let by_hand = r#"{"sid":"1795431240.178","search_name":null,"result":{}}"#;
     assert_eq!(at(one(Format::Splunk, by_hand)), "2026-11-23T10:54:00.178000Z");
-    let id = |alert: Result<Alert, AlertError>| alert.expect("an alert").source_ref;
+    let id = |alert: Result<Alert, ForeignError>| alert.expect("an alert").source_ref;
     assert_eq!(id(with(Format::Elastic, "/_source/kibana.alert.uuid", "null")), "5c1f0a77e2");
     assert_eq!(id(with(Format::Wazuh, "/manager", "null")), "1795431240.5938271");
 }
@@ -459,9 +460,9 @@ fn event(more: &str) -> String {
 #[test]
 fn limits_hold_on_both_sides() {
     let document = |count: usize| format!("[{}]", vec![event(""); count].join(","));
-    assert_eq!(take(Format::Cloudevents, &document(ALERTS_MAX)).len(), ALERTS_MAX);
-    assert!(read(Format::Cloudevents, None, document(ALERTS_MAX + 1).as_bytes()).is_err());
-    assert!(read(Format::Cloudevents, None, vec![event("").as_str(); ALERTS_MAX + 1].join("\n").as_bytes()).is_err());
+    assert_eq!(take(Format::Cloudevents, &document(PARTS_MAX)).len(), PARTS_MAX);
+    assert!(read(Format::Cloudevents, None, document(PARTS_MAX + 1).as_bytes()).is_err());
+    assert!(read(Format::Cloudevents, None, vec![event("").as_str(); PARTS_MAX + 1].join("\n").as_bytes()).is_err());
 
     let padded = |size: usize| format!("{}{}", event(""), " ".repeat(size - event("").len()));
     assert_eq!(take(Format::Cloudevents, &padded(DOCUMENT_BYTES_MAX)).len(), 1);
@@ -472,7 +473,7 @@ fn limits_hold_on_both_sides() {
     assert!(one(Format::Cloudevents, &nested(DEPTH_MAX)).is_err());
 
     let id = |len: usize| event("").replace("\"1\"", &format!("\"{}\"", "i".repeat(len)));
-    let len = SOURCE_REF_BYTES_MAX - "/a ".len();
+    let len = ID_BYTES_MAX - "/a ".len();
     build(&one(Format::Cloudevents, &id(len)).expect("an alert"));
     assert!(one(Format::Cloudevents, &id(len + 1)).expect_err("an id").what.contains("at most 1024"));
 }
@@ -704,7 +705,7 @@ fn a_mapping_that_means_nothing_is_refused_with_its_place() {
         (good.replace("\"m\"", "\"M\""), "name: a-z"),
         (good.replace("\"m\"", "\"wazuh\""), "a format of our own"),
         (good.replace("\"m\"", &format!("\"{}\"", "m".repeat(32))), "at most 31"),
-        (good.replace("$.id", "id"), "source_ref: id is no JSONPath"),
+        (good.replace("$.id", "id"), "id is no JSONPath"),
         (good.replace("\"$.id\"", "{ join = [] }"), "at least one"),
         (good.replace("\"$.id\"", "7"), "{ join = [paths] }"),
         (good.replace("$.t", "$..a..b"), "more than one `..`"),
@@ -714,7 +715,7 @@ fn a_mapping_that_means_nothing_is_refused_with_its_place() {
         (format!("{good}title = {{}}"), "a list of paths"),
         (format!("{good}severity = {{ path = \"$.s\", scale = {{ x = 6 }} }}"), "0 to 5 is wanted, not 6"),
         (format!("{good}severity = {{ path = \"$.s\", scale = {{ \"x y\" = 1 }} }}"), "severity.scale: \"x y\""),
-        (format!("{good}[observables]\nip4 = \"$.s\""), "observables.ip4: one of ip"),
+        (format!("{good}[observables]\nip4 = \"$.s\""), "unknown variant `ip4`, expected one of `command`"),
         (format!("{good}# {}", "x".repeat(65_536)), "at most 65536"),
     ] {
         let error = Mapping::parse(&text).expect_err(&text).to_string();

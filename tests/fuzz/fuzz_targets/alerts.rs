@@ -1,8 +1,9 @@
-//! Alerts of every format, and by a user's mapping: what is taken fits into a statement's disclosures.
+//! Alerts of every format, and alerts and tickets by a user's mapping: what is taken fits into a statement's disclosures.
 
 #![no_main]
 
 use blotter_exchange::alerts::{Format, Mapping, SEVERITY_MAX, read};
+use blotter_exchange::tickets::TicketMapping;
 use blotter_record::{Disclosure, is_code};
 use libfuzzer_sys::fuzz_target;
 
@@ -16,7 +17,15 @@ fuzz_target!(|bytes: &[u8]| {
             Disclosure::new(&[0; 32], &name, value).expect("it was made to fit");
         }
     }
+    let tickets = TicketMapping::parse(include_str!("../../../src/exchange/mappings/jira.toml")).expect("our own");
+    for change in tickets.read(bytes).into_iter().flatten().flatten() {
+        assert!(is_code(change.state));
+        for (name, value) in change.data {
+            Disclosure::new(&[0; 32], &name, value).expect("it was made to fit");
+        }
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Mapping::parse(text);
+        let _ = TicketMapping::parse(text);
     }
 });

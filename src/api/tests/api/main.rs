@@ -10,4 +10,5 @@ mod incident_list;
 mod moments;
 mod numbers;
 mod server;
+mod tickets;
 mod webhooks;

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use blotter_api::{App, Config, Mappings, Notary, router, token_sha256, token_text};
 use blotter_exchange::alerts::Mapping;
+use blotter_exchange::tickets::TicketMapping;
 use blotter_keys::jwk::thumbprint;
 use blotter_keys::login::Login;
 use blotter_ledger::Ledger;
@@ -19,6 +20,7 @@ use tower_service::Service;
 pub const URL: &str = "https://ledger.example.org";
 
 const EVE: &str = include_str!("../../../exchange/mappings/suricata.toml");
+const JIRA: &str = include_str!("../../../exchange/mappings/jira.toml");
 
 pub struct Server {
     pub world: World,
@@ -70,7 +72,10 @@ impl Server {
             let hash = blotter_record::Hash::of(&seed.to_be_bytes());
             bytes.iter_mut().zip(hash.0.iter().cycle()).for_each(|(byte, hash)| *byte = *hash);
         };
-        let mappings = Mappings::from([("eve".to_owned(), Mapping::parse(EVE).unwrap())]);
+        let mappings = Mappings {
+            alerts: [("eve".to_owned(), Mapping::parse(EVE).unwrap())].into(),
+            tickets: [("jira".to_owned(), TicketMapping::parse(JIRA).unwrap())].into(),
+        };
         let views = world.dir().join("views.db");
         let app = App::new(ledger, Some(notary), mappings, views, config, Box::new(move || now_us), Box::new(random))
             .unwrap();

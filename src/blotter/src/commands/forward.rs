@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use blotter_exchange::alerts::DOCUMENT_BYTES_MAX;
+use blotter_exchange::DOCUMENT_BYTES_MAX;
 use clap::Args;
 use serde_json::json;
 

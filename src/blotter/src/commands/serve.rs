@@ -1,5 +1,6 @@
 //! `blotter serve`: the ledger over HTTP. This process is the ledger's one writer as long as it runs.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use blotter_api::webhooks::{OUTBOX, Webhooks, read_webhooks};
 use blotter_api::{App, Config, Limits, Mappings, Notary, Tls};
 use blotter_client::Server;
+use blotter_exchange::MappingError;
 use blotter_exchange::alerts::{Format, Mapping};
+use blotter_exchange::tickets::TicketMapping;
 use blotter_keys::jwk::thumbprint;
 use blotter_projections::VIEWS;
 use clap::Args;
@@ -57,6 +60,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NAME=FILE", value_parser = mapping)]
     alert_mapping: Vec<(String, PathBuf)>,
 
+    /// Take what an ITSM tool says of its tickets at /v1/tickets/NAME as this mapping file says; can be said more than once
+    /// (src/exchange/TICKETS.md)
+    #[arg(long, value_name = "NAME=FILE", value_parser = mapping)]
+    ticket_mapping: Vec<(String, PathBuf)>,
+
     /// Send webhooks as this file says (TOML; `blotter webhook --help` has an example)
     #[arg(long, value_name = "FILE")]
     webhooks: Option<PathBuf>,
@@ -102,7 +110,10 @@ pub(crate) fn run(context: &Context, args: &Serve) -> Result<()> {
         );
     }
     let endpoints = args.webhooks.as_deref().map(read_webhooks).transpose()?.unwrap_or_default();
-    let mappings = mappings(&args.alert_mapping)?;
+    let mappings = Mappings {
+        alerts: mappings(&args.alert_mapping, Mapping::parse)?,
+        tickets: mappings(&args.ticket_mapping, TicketMapping::parse)?,
+    };
     let ledger = open_writer(context)?;
     let notary = own_actor(context, &ledger, NOTARY_KEY)?;
     let webhooks = match endpoints.is_empty() {
@@ -166,10 +177,10 @@ fn mapping(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), file.into()))
 }
 
-fn mappings(files: &[(String, PathBuf)]) -> Result<Mappings> {
+fn mappings<M>(files: &[(String, PathBuf)], parse: fn(&str) -> Result<M, MappingError>) -> Result<HashMap<String, M>> {
     let read = |(name, path): &(String, PathBuf)| {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mapping = Mapping::parse(&text).with_context(|| path.display().to_string())?;
+        let mapping = parse(&text).with_context(|| path.display().to_string())?;
         anyhow::Ok((name.clone(), mapping))
     };
     files.iter().map(read).collect()

@@ -31,8 +31,9 @@ enum TokenCommand {
 
 /// Issue a token, as an admin
 ///
-/// Scopes: append (plain statements), alerts:SOURCE (alerts of that source, such as alerts:source/wazuh-1), read (entries
-/// that are not restricted), audit (entry bundles, too).
+/// Scopes: append (plain statements), alerts:SOURCE (alerts of that source, such as alerts:source/wazuh-1),
+/// tickets:ENDPOINT (what became of that ITSM tool's tickets, such as tickets:endpoint/jira), read (entries that are not
+/// restricted), audit (entry bundles, too).
 #[derive(Debug, Args)]
 struct Issue {
     /// For whom: an actor's id, the part behind the slash, or the name of a key that is here
@@ -80,9 +81,13 @@ pub(crate) fn run(context: &Context, args: &Token) -> Result<()> {
 }
 
 fn scope(text: &str) -> Result<String, String> {
-    let source = text.strip_prefix("alerts:").and_then(|source| source.parse::<Id>().ok());
-    let known = matches!(text, "append" | "read" | "audit") || source.is_some_and(|source| source.kind() == "source");
-    if known { Ok(text.to_owned()) } else { Err("append, read, audit, or alerts:source/NAME".to_owned()) }
+    let of = |prefix: &str, kind: &str| {
+        let id = text.strip_prefix(prefix).and_then(|id| id.parse::<Id>().ok());
+        id.is_some_and(|id| id.kind() == kind)
+    };
+    let known = matches!(text, "append" | "read" | "audit") || of("alerts:", "source") || of("tickets:", "endpoint");
+    let wanted = "append, read, audit, alerts:source/NAME, or tickets:endpoint/NAME";
+    if known { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
 }
 
 fn instant(text: &str) -> Result<Instant, String> {

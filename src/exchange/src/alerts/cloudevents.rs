@@ -2,18 +2,19 @@
 //! (`application/cloudevents-batch+json`). The envelope is mapped; what its `data` is, only its maker knows, so of it no
 //! more is read than a word `severity`.
 
-use super::document::{self, Original};
-use super::field::Field;
+use super::SEVERITY_MAX;
 use super::found::{Found, Observables};
 use super::severity::Severity;
-use super::{AlertError, SEVERITY_MAX};
+use crate::foreign::ForeignError;
+use crate::foreign::document::{self, Original};
+use crate::foreign::field::Field;
 
 /// The events of a document, which must be what its content type says, if that is one of CloudEvents.
-pub(super) fn split<'a>(content_type: Option<&str>, bytes: &'a [u8]) -> Result<Vec<Original<'a>>, AlertError> {
+pub(super) fn split<'a>(content_type: Option<&str>, bytes: &'a [u8]) -> Result<Vec<Original<'a>>, ForeignError> {
     let media_type = content_type.map(|text| text.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     let values = document::values(bytes)?;
     let is_list = matches!(values.as_slice(), [one] if one.get().starts_with('['));
-    let refuse = |what: &str| Err(AlertError { at: String::new(), what: what.into() });
+    let refuse = |what: &str| Err(ForeignError { at: String::new(), what: what.into() });
     match media_type.as_deref() {
         Some("application/cloudevents+json") if is_list || values.len() > 1 => {
             refuse("one event is wanted as application/cloudevents+json; several are a batch")
@@ -25,7 +26,7 @@ pub(super) fn split<'a>(content_type: Option<&str>, bytes: &'a [u8]) -> Result<V
     }
 }
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let version = root.get("specversion");
     if !version.needed_text()?.starts_with("1.") {
         return Err(version.error("1.0 is wanted".into()));
@@ -47,7 +48,7 @@ pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
 }
 
 /// Source and id together are unique. A source is a URI reference, which has no blank, so the first blank parts them.
-fn source_ref(root: &Field<'_>) -> Result<String, AlertError> {
+fn source_ref(root: &Field<'_>) -> Result<String, ForeignError> {
     let source = root.get("source");
     let text = source.needed_text()?;
     if text.contains(' ') {

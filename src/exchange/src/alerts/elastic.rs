@@ -1,12 +1,15 @@
 //! Elastic: an alert of Elastic Security (`kibana.alert.*`), or another document of the Elastic Common Schema; nested or
 //! with dotted names, bare or as a search's hit (`_source` or `fields`).
 
-use super::AlertError;
-use super::field::Field;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::found::{Found, Observables};
 use super::severity::Severity;
+use crate::foreign::ForeignError;
+use crate::foreign::field::Field;
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let document = document_of(root);
     let text = |names: &[&str]| first(&document, names);
     let time = ["kibana.alert.start", "@timestamp"].map(|name| document.dotted(name));
@@ -31,7 +34,7 @@ fn document_of<'a>(root: &Field<'a>) -> Field<'a> {
     held.into_iter().find(|field| field.value().is_object()).unwrap_or_else(|| root.clone())
 }
 
-fn first(document: &Field<'_>, names: &[&str]) -> Result<Option<String>, AlertError> {
+fn first(document: &Field<'_>, names: &[&str]) -> Result<Option<String>, ForeignError> {
     for name in names {
         if let Some(text) = document.dotted(name).owned()? {
             return Ok(Some(text));
@@ -40,7 +43,7 @@ fn first(document: &Field<'_>, names: &[&str]) -> Result<Option<String>, AlertEr
     Ok(None)
 }
 
-fn source_ref(root: &Field<'_>, document: &Field<'_>) -> Result<String, AlertError> {
+fn source_ref(root: &Field<'_>, document: &Field<'_>) -> Result<String, ForeignError> {
     let uuid = document.dotted("kibana.alert.uuid");
     let id = uuid.owned()?.or(root.get("_id").owned()?).or(document.dotted("event.id").owned()?);
     id.ok_or_else(|| uuid.missing())
@@ -48,7 +51,7 @@ fn source_ref(root: &Field<'_>, document: &Field<'_>) -> Result<String, AlertErr
 
 /// The rule's word; or else its score, in the bands that Elastic gives its own rules; or else the event's number, whose
 /// scale only whoever made the event knows.
-fn severity(document: &Field<'_>) -> Result<Severity, AlertError> {
+fn severity(document: &Field<'_>) -> Result<Severity, ForeignError> {
     if let Some(word) = document.dotted("kibana.alert.severity").text()? {
         return Ok(Severity::of_word("elastic", word));
     }
@@ -105,4 +108,19 @@ fn observables(document: &Field<'_>) -> Observables {
         document.dotted_items(place).for_each(|field| observables.add(kind, field.loose()));
     }
     observables
+}
+
+/// What Elasticsearch answers to a search: an object with a list `hits` in `hits`.
+pub(super) fn hits(text: &str) -> Option<(&'static str, Vec<&RawValue>)> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        hits: Hits<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Hits<'a> {
+        #[serde(borrow)]
+        hits: Vec<&'a RawValue>,
+    }
+    serde_json::from_str::<Answer<'_>>(text).ok().map(|answer| ("/hits/hits", answer.hits.hits))
 }

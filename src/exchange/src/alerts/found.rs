@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use blotter_record::{Hash, Instant, Json, Sha256Stream, limits};
+use blotter_record::{Instant, Json, Sha256Stream, limits};
 
-use super::cut::{cut, fitted, json_len, names_a_blob};
-use super::field::Field;
 use super::severity::Severity;
-use super::{
-    Alert, AlertError, DESCRIPTION_BYTES_MAX, OBSERVABLE_BYTES_MAX, OBSERVABLES_BYTES_MAX, RAW_BYTES_MAX,
-    SOURCE_REF_BYTES_MAX, VALUE_BYTES_MAX,
-};
+use super::{Alert, OBSERVABLE_BYTES_MAX, OBSERVABLES_BYTES_MAX};
+use crate::foreign::cut::{check_id, fitted, json_len, originals};
+use crate::foreign::field::Field;
+use crate::foreign::{DESCRIPTION_BYTES_MAX, ForeignError, VALUE_BYTES_MAX};
 
 /// What a fingerprint begins from.
 const FINGERPRINT_PREFIX: &str = "blotter alert fingerprint 1";
@@ -51,8 +49,8 @@ impl Observables {
 }
 
 /// The alert. `source` names the format, `root` is where it stands, `raw` its exact text.
-pub(super) fn finish(source: &str, found: Found, root: &Field<'_>, raw: &str) -> Result<Alert, AlertError> {
-    check_source_ref(&found.source_ref, root)?;
+pub(super) fn finish(source: &str, found: Found, root: &Field<'_>, raw: &str) -> Result<Alert, ForeignError> {
+    check_id(&found.source_ref, "the source's id of the alert", root)?;
     let fingerprint = fingerprint(source, &found);
     let short = |text: Option<String>| text.map(|text| Json::from(fitted(&text, VALUE_BYTES_MAX)));
     let values = [
@@ -64,32 +62,16 @@ pub(super) fn finish(source: &str, found: Found, root: &Field<'_>, raw: &str) ->
         ("host", short(found.host)),
         ("user", short(found.user)),
         ("observables", listed(found.observables)),
-        ("raw", Some(original(raw).into())),
-        ("raw_sha256", Some(Hash::of(raw.as_bytes()).to_hex().into())),
     ];
+    let values = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(Alert {
         source_ref: found.source_ref,
         observed_at: found.observed_at,
         severity: found.severity.ours,
         severity_source: found.severity.source,
         techniques: techniques(found.techniques),
-        data: values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+        data: values.chain(originals(raw)).collect(),
     })
-}
-
-/// An id is never cut or mended: two alerts could become one.
-fn check_source_ref(source_ref: &str, root: &Field<'_>) -> Result<(), AlertError> {
-    let refuse = |what: &str| Err(root.error(format!("the source's id of the alert {what}")));
-    if source_ref.len() > SOURCE_REF_BYTES_MAX {
-        return refuse(&format!("has {} bytes; at most {SOURCE_REF_BYTES_MAX}", source_ref.len()));
-    }
-    if source_ref.contains('\0') {
-        return refuse("has a U+0000 in it");
-    }
-    if names_a_blob(source_ref) {
-        return refuse("is spelt like the name of a blob");
-    }
-    Ok(())
 }
 
 /// The same for alerts of one rule about one host and user, so that they can be counted together.
@@ -144,9 +126,4 @@ fn listed(observables: Observables) -> Option<Json> {
         all.push(format!("cut:{}", count - kept));
     }
     Some(Json::List(all.into_iter().map(Json::Text).collect()))
-}
-
-/// The original as a value; one that is too large is cut, and says how much of it is missing.
-fn original(raw: &str) -> String {
-    cut(raw, RAW_BYTES_MAX, || format!("\n[cut: the original has {} bytes; raw_sha256 is of all of them]", raw.len()))
 }

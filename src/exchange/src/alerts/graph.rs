@@ -1,11 +1,14 @@
 //! Microsoft Graph's security alert of the second version (`/security/alerts_v2`).
 
-use super::AlertError;
-use super::field::Field;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::found::{Found, Observables};
 use super::severity::Severity;
+use crate::foreign::ForeignError;
+use crate::foreign::field::Field;
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let created = root.get("createdDateTime");
     let techniques = root.get("mitreTechniques").items().map(|id| id.owned()).collect::<Result<Vec<_>, _>>()?;
     let seen = evidence(root)?;
@@ -58,7 +61,7 @@ impl Seen {
     }
 }
 
-fn evidence(root: &Field<'_>) -> Result<Seen, AlertError> {
+fn evidence(root: &Field<'_>) -> Result<Seen, ForeignError> {
     let mut seen = Seen::default();
     for item in root.get("evidence").items() {
         match item.get("@odata.type").text()?.unwrap_or("").trim_start_matches("#microsoft.graph.security.") {
@@ -85,4 +88,14 @@ fn evidence(root: &Field<'_>) -> Result<Seen, AlertError> {
         }
     }
     Ok(seen)
+}
+
+/// What Graph answers when asked for a list of alerts: an object with a list `value`.
+pub(super) fn list(text: &str) -> Option<(&'static str, Vec<&RawValue>)> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        value: Vec<&'a RawValue>,
+    }
+    serde_json::from_str::<Answer<'_>>(text).ok().map(|answer| ("/value", answer.value))
 }

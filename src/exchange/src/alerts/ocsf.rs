@@ -1,14 +1,14 @@
 //! OCSF Detection Finding (class 2004), versions 1.1 and later.
 
-use super::AlertError;
-use super::field::Field;
 use super::found::{Found, Observables};
 use super::severity::Severity;
+use crate::foreign::ForeignError;
+use crate::foreign::field::Field;
 
 /// The class that we read.
 const CLASS_UID: i64 = 2004;
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     check_class(root)?;
     let info = root.get("finding_info");
     let time = root.get("time");
@@ -32,7 +32,7 @@ pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
     })
 }
 
-fn check_class(root: &Field<'_>) -> Result<(), AlertError> {
+fn check_class(root: &Field<'_>) -> Result<(), ForeignError> {
     let class = root.get("class_uid");
     match class.int()? {
         Some(CLASS_UID) => Ok(()),
@@ -41,7 +41,7 @@ fn check_class(root: &Field<'_>) -> Result<(), AlertError> {
     }
 }
 
-fn severity(root: &Field<'_>) -> Result<Severity, AlertError> {
+fn severity(root: &Field<'_>) -> Result<Severity, ForeignError> {
     let id = root.get("severity_id");
     match id.int()? {
         None => Ok(Severity::none("ocsf")),
@@ -54,7 +54,7 @@ fn severity(root: &Field<'_>) -> Result<Severity, AlertError> {
 }
 
 /// Of each attack the sub-technique, or else the technique.
-fn techniques(root: &Field<'_>) -> Result<Vec<String>, AlertError> {
+fn techniques(root: &Field<'_>) -> Result<Vec<String>, ForeignError> {
     let mut found = Vec::new();
     for attack in root.path("finding_info/attacks").items().chain(root.get("attacks").items()) {
         let technique = attack.path("technique/uid").owned()?;
@@ -91,7 +91,7 @@ fn distinct(mut texts: Vec<String>) -> Vec<String> {
     texts
 }
 
-fn observables(root: &Field<'_>) -> Result<Observables, AlertError> {
+fn observables(root: &Field<'_>) -> Result<Observables, ForeignError> {
     let mut observables = Observables::default();
     for observable in root.get("observables").items() {
         let kind = match observable.get("type_id").int()? {

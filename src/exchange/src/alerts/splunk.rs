@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use blotter_record::{Hash, Instant};
 use serde_json::Value;
 
-use super::field::Field;
 use super::found::{Found, Observables};
 use super::severity::Severity;
-use super::{AlertError, when};
+use crate::foreign::field::Field;
+use crate::foreign::{ForeignError, when};
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let row = root.get("result");
     if !row.is_missing() && !row.value().is_object() {
         return Err(row.refuse("an object"));
@@ -67,7 +67,7 @@ fn write_sorted(value: &Value, out: &mut String) {
 }
 
 /// When the row's event was, or else when the search ran, which its sid says.
-fn observed_at(sid: &str, row: &Field<'_>) -> Result<Instant, AlertError> {
+fn observed_at(sid: &str, row: &Field<'_>) -> Result<Instant, ForeignError> {
     let time = row.get("_time");
     if let Some(text) = time.loose() {
         let read = when::from_unix_decimal(&text).map_or_else(|| when::from_text(&text), Ok);

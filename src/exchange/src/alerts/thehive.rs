@@ -1,11 +1,11 @@
 //! TheHive's alert: as its API takes it (`InputAlert`), as it gives it (`OutputAlert`), and inside its webhook's message.
 
-use super::AlertError;
-use super::field::Field;
 use super::found::{Found, Observables};
 use super::severity::Severity;
+use crate::foreign::ForeignError;
+use crate::foreign::field::Field;
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let alert = alert_of(root)?;
     let date = alert.get("date");
     let made = alert.get("_createdAt");
@@ -40,7 +40,7 @@ pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
 }
 
 /// The alert itself, or the one that a webhook's message is about.
-fn alert_of<'a>(root: &Field<'a>) -> Result<Field<'a>, AlertError> {
+fn alert_of<'a>(root: &Field<'a>) -> Result<Field<'a>, ForeignError> {
     let kind = root.get("objectType");
     match kind.text()? {
         None => Ok(root.clone()),
@@ -50,7 +50,7 @@ fn alert_of<'a>(root: &Field<'a>) -> Result<Field<'a>, AlertError> {
 }
 
 /// TheHive knows an alert by three words together; none of them alone is its id.
-fn source_ref(alert: &Field<'_>) -> Result<String, AlertError> {
+fn source_ref(alert: &Field<'_>) -> Result<String, ForeignError> {
     let words = ["type", "source", "sourceRef"].map(|name| alert.get(name).needed_text().map(escaped));
     let [kind, source, source_ref] = words;
     Ok(format!("{}/{}/{}", kind?, source?, source_ref?))
@@ -61,7 +61,7 @@ fn escaped(word: &str) -> String {
     word.replace('~', "~0").replace('/', "~1")
 }
 
-fn severity(alert: &Field<'_>) -> Result<Severity, AlertError> {
+fn severity(alert: &Field<'_>) -> Result<Severity, ForeignError> {
     let severity = alert.get("severity");
     match severity.int()? {
         None => Ok(Severity::none("thehive")),

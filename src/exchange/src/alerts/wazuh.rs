@@ -1,11 +1,11 @@
 //! Wazuh's alert: a line of `alerts.json`, which is also what its integrator hands to an integration.
 
-use super::AlertError;
-use super::field::Field;
 use super::found::{Found, Observables};
 use super::severity::Severity;
+use crate::foreign::ForeignError;
+use crate::foreign::field::Field;
 
-pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
+pub(super) fn find(root: &Field<'_>) -> Result<Found, ForeignError> {
     let rule = root.get("rule");
     let timestamp = root.get("timestamp");
     let techniques = rule.path("mitre/id").items().map(|id| id.owned()).collect::<Result<Vec<_>, _>>()?;
@@ -24,7 +24,7 @@ pub(super) fn find(root: &Field<'_>) -> Result<Found, AlertError> {
 }
 
 /// An alert's id is a second and a place in a file of one manager; the nodes of a cluster can have the same.
-fn source_ref(root: &Field<'_>) -> Result<String, AlertError> {
+fn source_ref(root: &Field<'_>) -> Result<String, ForeignError> {
     let id = root.get("id").needed_text()?;
     Ok(match root.path("manager/name").text()? {
         Some(manager) => format!("{manager}/{id}"),
@@ -33,7 +33,7 @@ fn source_ref(root: &Field<'_>) -> Result<String, AlertError> {
 }
 
 /// The bands are those of Wazuh's own dashboard.
-fn severity(rule: &Field<'_>) -> Result<Severity, AlertError> {
+fn severity(rule: &Field<'_>) -> Result<Severity, ForeignError> {
     let level = rule.get("level");
     let value = level.int()?.ok_or_else(|| level.missing())?;
     let ours = match value {

@@ -88,11 +88,6 @@ impl Findings {
     }
 }
 
-/// The pointer to a member of what `at` points to.
-pub(super) fn below(at: &str, name: &str) -> String {
-    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
-}
-
 /// Hostile text in a sentence: quoted, escaped and cut.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text))

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::finding::{Findings, below, quoted};
+use super::finding::{Findings, quoted};
 use super::object::Object;
 use super::playbook::{Step, StepKind, Way};
+use crate::foreign::json::below;
 
 /// Looks at the graph of the steps; then puts them in the order in which they are reached.
 pub(super) fn check(playbook: &Object<'_>, steps: Vec<Step>, findings: &mut Findings) -> Vec<Step> {

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::finding::{Findings, below, quoted};
+use super::finding::{Findings, quoted};
 use super::identifier::{Identifier, check_timestamp};
 use super::vocabulary::has;
+use crate::foreign::json::below;
 
 /// An object, and where it stands.
 #[derive(Debug, Clone)]

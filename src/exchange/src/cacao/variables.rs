@@ -76,7 +76,7 @@ impl<'a> Declared<'a> {
             }
             Value::Object(members) => {
                 members.iter().for_each(|(name, item)| {
-                    self.check_value(item, &super::finding::below(at, name), findings);
+                    self.check_value(item, &crate::foreign::json::below(at, name), findings);
                 });
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}

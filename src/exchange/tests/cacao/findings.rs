@@ -1,7 +1,8 @@
 //! Each rule once: one thing is changed in a playbook that is in order, and that is what is found.
 
+use blotter_exchange::DEPTH_MAX;
 use blotter_exchange::cacao::{
-    DEPTH_MAX, FINDINGS_MAX, PLAYBOOK_BYTES_MAX, STEPS_MAX, SUCCESSORS_MAX, Severity, StepKind, Way, check,
+    FINDINGS_MAX, PLAYBOOK_BYTES_MAX, STEPS_MAX, SUCCESSORS_MAX, Severity, StepKind, Way, check,
 };
 use serde_json::{Value, json};
 

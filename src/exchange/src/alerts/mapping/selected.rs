@@ -6,23 +6,23 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use serde_json_path::JsonPath;
 
-use crate::alerts::document::{self, Original};
-use crate::alerts::{ALERTS_MAX, AlertError, foreign};
+use crate::foreign::document::{self, Original};
+use crate::foreign::{ForeignError, PARTS_MAX, json};
 
 /// In the order in which `path` finds them. Several values one after another (NDJSON) are queried as a list.
-pub(super) fn selected<'a>(bytes: &'a [u8], path: &JsonPath) -> Result<Vec<Original<'a>>, AlertError> {
+pub(super) fn selected<'a>(bytes: &'a [u8], path: &JsonPath) -> Result<Vec<Original<'a>>, ForeignError> {
     let values = document::values(bytes)?;
     let several = values.len() > 1;
     let mut parsed = Vec::new();
     for (index, raw) in values.iter().enumerate() {
         let at = if several { format!("/{index}") } else { String::new() };
-        parsed.push(foreign::parse(raw.get()).map_err(|what| AlertError { at, what })?);
+        parsed.push(json::parse(raw.get()).map_err(|what| ForeignError { at, what })?);
     }
     let document = if several { Value::Array(parsed) } else { parsed.remove(0) };
     let found = path.query_located(&document);
-    if found.len() > ALERTS_MAX {
-        let what = format!("{} alerts in one document; at most {ALERTS_MAX}", found.len());
-        return Err(AlertError { at: String::new(), what });
+    if found.len() > PARTS_MAX {
+        let what = format!("{} in one document; at most {PARTS_MAX}", found.len());
+        return Err(ForeignError { at: String::new(), what });
     }
     let mut texts = Texts::of(values);
     let pointers = found.locations().map(|location| location.to_json_pointer());

@@ -7,11 +7,12 @@
 use blotter_record::Instant;
 use serde_json::Value;
 
-use super::{AlertError, when};
+use super::json::below;
+use super::{ForeignError, when};
 
 /// A place in a document.
 #[derive(Debug, Clone)]
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// What stands there; null if nothing does.
     value: &'a Value,
     pointer: String,
@@ -19,31 +20,30 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// The document itself, which `pointer` points to.
-    pub(super) fn root(value: &'a Value, pointer: &str) -> Self {
+    pub(crate) fn root(value: &'a Value, pointer: &str) -> Self {
         Self { value, pointer: pointer.to_owned() }
     }
 
     /// The member of that name; of anything but an object, nothing.
-    pub(super) fn get(&self, name: &str) -> Self {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
+    pub(crate) fn get(&self, name: &str) -> Self {
         let value = self.value.get(name).unwrap_or(&Value::Null);
-        Self { value, pointer: format!("{}/{escaped}", self.pointer) }
+        Self { value, pointer: below(&self.pointer, name) }
     }
 
     /// The member at the end of names with slashes between.
-    pub(super) fn path(&self, names: &str) -> Self {
+    pub(crate) fn path(&self, names: &str) -> Self {
         names.split('/').fold(self.clone(), |field, name| field.get(name))
     }
 
     /// The field of a dotted name, whether its objects are nested, flat (`"host.name"`), or both; of a list the first
     /// element, since searches give every field as a list.
-    pub(super) fn dotted(&self, name: &str) -> Self {
+    pub(crate) fn dotted(&self, name: &str) -> Self {
         let field = self.dotted_whole(name);
         if field.value.is_array() { field.items().next().unwrap_or(self.nothing(name)) } else { field }
     }
 
     /// All elements of the field of a dotted name, as [`Field::dotted`] finds it.
-    pub(super) fn dotted_items(&self, name: &str) -> impl Iterator<Item = Self> + use<'a> {
+    pub(crate) fn dotted_items(&self, name: &str) -> impl Iterator<Item = Self> + use<'a> {
         self.dotted_whole(name).items()
     }
 
@@ -61,7 +61,7 @@ impl<'a> Field<'a> {
     }
 
     /// The elements of a list; of nothing none, of anything else itself.
-    pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'a> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = Self> + use<'a> {
         let (elements, of_list) = match self.value {
             Value::Null => (&[][..], false),
             Value::Array(list) => (list.as_slice(), true),
@@ -75,17 +75,17 @@ impl<'a> Field<'a> {
     }
 
     /// What stands there; null if nothing does.
-    pub(super) fn value(&self) -> &'a Value {
+    pub(crate) fn value(&self) -> &'a Value {
         self.value
     }
 
     /// Whether nothing stands there.
-    pub(super) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         self.value.is_null()
     }
 
     /// The string there; an empty one counts as none.
-    pub(super) fn text(&self) -> Result<Option<&'a str>, AlertError> {
+    pub(crate) fn text(&self) -> Result<Option<&'a str>, ForeignError> {
         match self.value {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
@@ -94,17 +94,17 @@ impl<'a> Field<'a> {
     }
 
     /// The string there, as owned text.
-    pub(super) fn owned(&self) -> Result<Option<String>, AlertError> {
+    pub(crate) fn owned(&self) -> Result<Option<String>, ForeignError> {
         Ok(self.text()?.map(str::to_owned))
     }
 
     /// The string that must be there.
-    pub(super) fn needed_text(&self) -> Result<&'a str, AlertError> {
+    pub(crate) fn needed_text(&self) -> Result<&'a str, ForeignError> {
         self.text()?.ok_or_else(|| self.missing())
     }
 
     /// A string, or a number or boolean as JSON spells it; of a list, its first such element. Anything else is none.
-    pub(super) fn loose(&self) -> Option<String> {
+    pub(crate) fn loose(&self) -> Option<String> {
         match self.value {
             Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             Value::Number(number) => Some(number.to_string()),
@@ -115,7 +115,7 @@ impl<'a> Field<'a> {
     }
 
     /// The integer there.
-    pub(super) fn int(&self) -> Result<Option<i64>, AlertError> {
+    pub(crate) fn int(&self) -> Result<Option<i64>, ForeignError> {
         match self.value {
             Value::Null => Ok(None),
             value => value.as_i64().map(Some).ok_or_else(|| self.refuse("an integer")),
@@ -123,30 +123,30 @@ impl<'a> Field<'a> {
     }
 
     /// The point in time there, a text with an offset.
-    pub(super) fn time(&self) -> Result<Option<Instant>, AlertError> {
+    pub(crate) fn time(&self) -> Result<Option<Instant>, ForeignError> {
         let Some(text) = self.text()? else { return Ok(None) };
         when::from_text(text).map(Some).map_err(|what| self.error(what))
     }
 
     /// The point in time there, in milliseconds since 1970.
-    pub(super) fn unix_ms(&self) -> Result<Option<Instant>, AlertError> {
+    pub(crate) fn unix_ms(&self) -> Result<Option<Instant>, ForeignError> {
         let Some(ms) = self.int()? else { return Ok(None) };
         when::from_unix(ms, when::Unit::Milliseconds).map(Some).map_err(|what| self.error(what))
     }
 
     /// What must be there isn't.
-    pub(super) fn missing(&self) -> AlertError {
-        self.error("not there, and an alert can't do without it".into())
+    pub(crate) fn missing(&self) -> ForeignError {
+        self.error("not there, and it is needed".into())
     }
 
     /// Something else is there than `wanted`.
-    pub(super) fn refuse(&self, wanted: &str) -> AlertError {
+    pub(crate) fn refuse(&self, wanted: &str) -> ForeignError {
         self.error(format!("{wanted} is wanted, not {}", kind(self.value)))
     }
 
     /// An error at this place.
-    pub(super) fn error(&self, what: String) -> AlertError {
-        AlertError { at: self.pointer.clone(), what }
+    pub(crate) fn error(&self, what: String) -> ForeignError {
+        ForeignError { at: self.pointer.clone(), what }
     }
 }
 

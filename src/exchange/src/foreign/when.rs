@@ -2,17 +2,22 @@
 //! be any of a day's; a fraction finer than a microsecond is cut, never rounded.
 
 use blotter_record::Instant;
+use serde::Deserialize;
 
 /// What a number counts since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum Unit {
     /// Seconds.
+    #[serde(rename = "s")]
     Seconds,
     /// Milliseconds.
+    #[serde(rename = "ms")]
     Milliseconds,
     /// Microseconds.
+    #[serde(rename = "us")]
     Microseconds,
     /// Nanoseconds.
+    #[serde(rename = "ns")]
     Nanoseconds,
 }
 
@@ -30,7 +35,7 @@ impl Unit {
 
 /// RFC 3339 and its cousins: `T`, `t` or a blank between; a fraction of any length behind a dot or a comma; `Z`, `z`,
 /// `+hh:mm`, `+hhmm` or `+hh`.
-pub(super) fn from_text(text: &str) -> Result<Instant, String> {
+pub(crate) fn from_text(text: &str) -> Result<Instant, String> {
     let refuse = || {
         format!(
             "\"{}\" is not a time with an offset, such as 2026-11-23T11:54:00.25+01:00 or 2026-11-23T10:54:00Z",
@@ -68,14 +73,14 @@ fn offset_of(text: &str) -> Option<String> {
 }
 
 /// A whole number of `unit` since 1970.
-pub(super) fn from_unix(count: i64, unit: Unit) -> Result<Instant, String> {
+pub(crate) fn from_unix(count: i64, unit: Unit) -> Result<Instant, String> {
     let unix_us = i128::from(count) * 1_000_000 / i128::from(unit.per_second());
     let instant = i64::try_from(unix_us).ok().and_then(|unix_us| Instant::from_unix_us(unix_us).ok());
     instant.ok_or_else(|| format!("{count} since 1970 is not within the years 0000 to 9999"))
 }
 
 /// Seconds since 1970 in decimal, such as `1795431240.178`.
-pub(super) fn from_unix_decimal(text: &str) -> Option<Instant> {
+pub(crate) fn from_unix_decimal(text: &str) -> Option<Instant> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     if seconds.is_empty() || !seconds.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
