@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use blotter_exchange::tickets::TicketChange;
+use blotter_exchange::tickets::{TICKET_CHANGED, TicketChange};
 use blotter_ledger::{Read, read};
 use blotter_projections::Source as _;
 use blotter_projections::restoration::itsm_links_with;
@@ -134,7 +134,7 @@ async fn one(
     let (jti, _) = derived(app, "blotter: ids of changes of tickets, 1", &parts)?;
     let said = Said {
         jti: Some(jti),
-        event: "x.itsm.ticket-changed".to_owned(),
+        event: TICKET_CHANGED.to_owned(),
         sub: link.incident.clone(),
         about: Vec::new(),
         occurred: Some(change.changed_at.clone()),

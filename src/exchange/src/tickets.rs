@@ -11,6 +11,9 @@ use crate::foreign::field::Field;
 use crate::foreign::paths::{Name, Paths, Reference, Scaled, Time, read_file};
 use crate::foreign::{DESCRIPTION_BYTES_MAX, ForeignError, MappingError, VALUE_BYTES_MAX};
 
+/// The event that says what became of a ticket or a change, a word of the users' own (FORMAT.md §3.4).
+pub const TICKET_CHANGED: &str = "x.itsm.ticket-changed";
+
 /// Where an ITSM tool's events have what ours have.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,10 +1,12 @@
 //! `blotter restoration`: in which order services come back, how far that is, and which tickets and changes belong to it.
 
 use anyhow::{Context as _, Result};
+use blotter_exchange::tickets::TICKET_CHANGED;
 use blotter_ledger::read;
 use blotter_projections::Source as _;
 use blotter_projections::restoration::{Standing, itsm_links, restoration};
-use blotter_record::Id;
+use blotter_projections::{Filter, LogIndex, Pattern};
+use blotter_record::{Id, Statement};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -13,13 +15,14 @@ use crate::context::Context;
 use crate::out::{Tone, plain};
 use crate::row::json_of;
 use crate::session::Reader;
-use crate::views::facts;
+use crate::views::{facts, log_index};
 use crate::when;
 
 /// Show in which order an incident's services are restored, and its tickets and changes
 ///
 /// The order is the newest restoration.prioritised; a service is up since service.resumed. Tickets and changes are those of
-/// ticket.linked and change.linked; their numbers and addresses are disclosed values, and may have been erased.
+/// ticket.linked and change.linked; their numbers and addresses are disclosed values, and may have been erased. A state is
+/// what the other system said newest (x.itsm.ticket-changed, src/exchange/TICKETS.md).
 ///
 /// Example: blotter restoration incident/INC-7
 #[derive(Debug, Args)]
@@ -38,7 +41,8 @@ pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
     let (facts, _) = args.then.facts(context, &reader, facts(context, &reader)?)?;
     let found = restoration(facts.db(), &incident).context("the view")?;
     let links = itsm_links(facts.db(), &incident).context("the view")?;
-    let links = links.into_iter().map(|seq| link(&reader, seq)).collect::<Result<Vec<_>>>()?;
+    let changes = changes(&reader, &log_index(context, &reader)?, &incident, facts.size())?;
+    let links = links.into_iter().map(|seq| link(&reader, seq, &changes)).collect::<Result<Vec<_>>>()?;
     let standing = |standing: Standing| match standing {
         Standing::NotInterrupted => ("not interrupted", None),
         Standing::Down(since_us) => ("down", Some(when::show(since_us, args.then.zone.timezone))),
@@ -82,27 +86,51 @@ pub(crate) fn run(context: &Context, args: &Restoration) -> Result<()> {
                     text(link, "event"),
                     text(link, "system"),
                     text(link, "number"),
+                    text(link, "state"),
                     text(link, "url"),
                 ]
             })
             .collect();
         let links = match rows.is_empty() {
             true => "no ticket and no change is linked (ticket.linked, change.linked)".to_owned(),
-            false => out.table(&["entry", "event", "system", "number", "address"], rows),
+            false => out.table(&["entry", "event", "system", "number", "state", "address"], rows),
         };
         format!("{order}\n{links}")
     });
     Ok(())
 }
 
+/// What other systems said of the incident's tickets and changes, the newest first.
+fn changes(reader: &Reader, index: &LogIndex, incident: &Id, size: u64) -> Result<Vec<(u64, Statement)>> {
+    let filter = Filter {
+        stream: Some(Pattern::Exact(incident.to_string())),
+        event: Some(Pattern::Exact(TICKET_CHANGED.to_owned())),
+        ..Filter::default()
+    };
+    let mut changes = Vec::new();
+    for seq in index.seqs(&filter, (0, size), true, usize::MAX >> 1).context("the view")? {
+        let said = read::entries(&*reader.store, seq, 1)?.pop().and_then(|entry| entry.said);
+        changes.extend(said.map(|(_, statement)| (seq, statement)));
+    }
+    Ok(changes)
+}
+
 /// A ticket or a change, as far as it can be read.
-fn link(reader: &Reader, seq: u64) -> Result<Value> {
+fn link(reader: &Reader, seq: u64, changes: &[(u64, Statement)]) -> Result<Value> {
     let said = read::entries(&*reader.store, seq, 1)?.pop().and_then(|entry| entry.said);
     let Some((_, statement)) = said else { return Ok(json!({ "seq": seq, "event": "expunged" })) };
     let mut link = json!({
         "seq": seq, "event": statement.event.as_str(), "system": statement.facts.id("system").map(Id::as_str),
         "emergency": statement.facts.is_true("emergency"),
     });
+    let is_of = |change: &Statement| {
+        change.cause.contains(&statement.jti) && change.facts.get("system") == statement.facts.get("system")
+    };
+    if let Some((seq, change)) = changes.iter().find(|(_, change)| is_of(change)) {
+        // In an event of the users' own a code that looks like an id is one.
+        link["state"] = json!(change.facts.word("state").or(change.facts.id("state").map(Id::as_str)));
+        link["state_seq"] = json!(seq);
+    }
     for (name, value) in blotter_api::finder::Log(&*reader.store).values(seq)? {
         // A ticket's number and a change's have different names in the vocabulary.
         let name = if name == "ticket" || name == "change" { "number" } else { name.as_str() };
